@@ -1,0 +1,169 @@
+"""The evaluator that really trains: an architecture in, a measurement out.
+
+Cheap before dear: the estimate refuses what cannot fit the limit, the probe measures the memory
+before an epoch is spent, then the training runs, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from nas_edge.candidate.estimate import SOURCE as ESTIMATE_SOURCE
+from nas_edge.candidate.estimate import estimate_cost
+from nas_edge.candidate.measurement import (
+    METRICS,
+    OUT_OF_MEMORY,
+    OVER_LIMIT,
+    Measurement,
+    Metric,
+)
+from nas_edge.candidate.process import ChildEnd, ChildLimits, Message, run_in_child
+from nas_edge.config.study import RecipeConfig
+from nas_edge.config.units import format_bytes
+from nas_edge.data.image_set import ImageSet
+from nas_edge.device.machine import Device, available_memory_bytes, versions
+from nas_edge.models.counts import count_model
+from nas_edge.space.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class Job:
+    """What belongs to one trial: its seed, its folder, who hears of its progress."""
+
+    number: int
+    seed: int
+    folder: Path
+    on_progress: Callable[[Message], None] = field(default=lambda message: None)
+
+
+@dataclass(frozen=True)
+class TrainingEvaluator:
+    """Train candidates on this device.
+
+    Args:
+        recipe: How.
+        images: On what.
+        device: Where.
+        memory_limit_bytes: What a candidate may need; None for no limit.
+        limits: When a candidate's process counts as hung.
+        keep_weights: Whether the evaluated weights are kept in the candidate's folder.
+        job: Set by `bind`.
+    """
+
+    recipe: RecipeConfig
+    images: ImageSet
+    device: Device
+    memory_limit_bytes: Optional[int] = None
+    limits: ChildLimits = ChildLimits()
+    keep_weights: bool = False
+    job: Optional[Job] = None
+
+    def bind(self, job: Job) -> TrainingEvaluator:
+        """Return the evaluator of one trial."""
+        return replace(self, job=job)
+
+    def __call__(self, architecture: Architecture) -> Measurement:
+        """Train one architecture in a process of its own and return what was measured."""
+        started = time.monotonic()
+        job = self.job or Job(0, 0, Path.cwd())
+        job.folder.mkdir(parents=True, exist_ok=True)
+        measured = self._evaluate(architecture, job)
+        return replace(
+            measured,
+            seed=job.seed,
+            device=self.device.to_dict(),
+            versions=versions(),
+            wall_s=time.monotonic() - started,
+        )
+
+    def _evaluate(self, architecture: Architecture, job: Job) -> Measurement:
+        metrics = self._counted(architecture)
+        if self.memory_limit_bytes is not None:
+            estimate = estimate_cost(architecture, self.recipe, self.images.num_outputs)
+            if estimate.lower_bound_bytes > self.memory_limit_bytes:
+                need = f"an estimated {format_bytes(estimate.peak_bytes)}"
+                return self._over_limit(metrics, need, estimate.peak_bytes, ESTIMATE_SOURCE)
+        available = available_memory_bytes() if self.device.kind == "cpu" else self.device.memory_bytes
+        probe = self._run("probe", architecture, job)
+        if probe.result is None:
+            return self._failed(probe, metrics, available)
+        metrics["peak_memory"] = Metric(probe.result["peak_bytes"], "bytes", probe.result["source"])
+        if self.memory_limit_bytes is not None and probe.result["peak_bytes"] > self.memory_limit_bytes:
+            need = format_bytes(probe.result["peak_bytes"])
+            return self._over_limit(metrics, need, probe.result["peak_bytes"], probe.result["source"])
+        job.on_progress({"event": "probed", "peak_bytes": probe.result["peak_bytes"]})
+        trained = self._run("train_candidate", architecture, job)
+        if trained.result is None:
+            return self._failed(trained, metrics, available)
+        metrics.update(_trained_metrics(trained.result))
+        details = {
+            "weights_epoch": trained.result["weights_epoch"],
+            "resumed_from_epoch": trained.result["resumed_from_epoch"],
+            "latency": trained.result["latency"],
+            "start_s": trained.start_s,
+            "probe_start_s": probe.start_s,
+        }
+        history = tuple(trained.result["history"])
+        return Measurement(metrics=metrics, history=history, details=details)
+
+    def _run(self, task: str, architecture: Architecture, job: Job) -> ChildEnd:
+        plain = {
+            "architecture": architecture.to_dict(),
+            "recipe": self.recipe.model_dump(),
+            "image_set": str(self.images.folder),
+            "num_outputs": self.images.num_outputs,
+            "seed": job.seed,
+            "device": self.device.kind,
+            "num_threads": self.device.num_cores,
+            "checkpoint": str(job.folder / "checkpoint.pt"),
+            "weights": str(job.folder / "weights.pt") if self.keep_weights else None,
+        }
+        return run_in_child(task, plain, job.folder / "log.txt", self.limits, job.on_progress)
+
+    def _counted(self, architecture: Architecture) -> Dict[str, Metric]:
+        counts = count_model(architecture.plan, self.recipe.image_size, self.images.num_outputs)
+        return {
+            "params": Metric(counts.num_params, "count", "counted, moving statistics included"),
+            "macs": Metric(counts.macs, "count", f"counted at {self.recipe.image_size} px, one image"),
+        }
+
+    def _over_limit(
+        self, metrics: Mapping[str, Metric], need: str, need_bytes: int, source: str
+    ) -> Measurement:
+        limit = self.memory_limit_bytes
+        assert limit is not None
+        return Measurement(
+            outcome=OVER_LIMIT,
+            reason=f"needs {need} of training memory, more than the limit of {format_bytes(limit)}",
+            metrics=metrics,
+            details={"needs_bytes": need_bytes, "needs_source": source, "violation": need_bytes / limit - 1.0},
+        )
+
+    def _failed(self, end: ChildEnd, metrics: Mapping[str, Metric], available: int) -> Measurement:
+        if end.kind != OUT_OF_MEMORY:
+            return Measurement(outcome=end.kind, reason=end.reason, metrics=metrics)
+        reason = f"needs more than {format_bytes(available)}, what was available: {end.reason}"
+        details = {"needs_more_than_bytes": available, "violation": 1.0}
+        return Measurement(outcome=OUT_OF_MEMORY, reason=reason, metrics=metrics, details=details)
+
+
+def _trained_metrics(result: Mapping[str, Any]) -> Dict[str, Metric]:
+    history = result["history"]
+    source = result["memory_source"]
+    values = {
+        "val_accuracy": (result["val_accuracy"], f"validation images, epoch {result['weights_epoch']}"),
+        "train_accuracy": (result["train_accuracy"], "training batches, as seen while training"),
+        "test_accuracy": (result["test_accuracy"], "test images; for reporting only"),
+        "latency": (result["latency"]["median_ms"], "median of a forward pass, batch 1"),
+        "epoch_time": (sum(r["seconds"] for r in history) / len(history), "mean wall time an epoch"),
+        "train_peak_memory": (max(r["peak_memory_bytes"] for r in history), source),
+        "mean_memory": (sum(r["mean_memory_bytes"] for r in history) / len(history), source),
+    }
+    return {
+        name: Metric(value, METRICS[name].unit, origin)
+        for name, (value, origin) in values.items()
+        if value is not None
+    }

@@ -1,0 +1,95 @@
+"""From an exception, a signal or a native message to the kind of a candidate's failure."""
+
+from __future__ import annotations
+
+import errno
+import re
+import signal
+from pathlib import Path
+from typing import Optional, Tuple
+
+from nas_edge.candidate.measurement import CRASHED, KILLED, OUT_OF_MEMORY
+
+# What running out of memory looks like, from PyTorch's allocators, CUDA, and Tegra's NvMap.
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|cannot allocate memory|not enough memory|"
+    r"NVML_SUCCESS == r INTERNAL ASSERT FAILED|NvMapMemAlloc\w* .*error 12|std::bad_alloc|"
+    r"CUDNN_STATUS_ALLOC_FAILED|CUBLAS_STATUS_ALLOC_FAILED|failed to allocate memory",
+    re.IGNORECASE,
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception means that memory ran out."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return bool(_OUT_OF_MEMORY.search(str(error)))
+
+
+def is_environment(error: BaseException) -> bool:
+    """Return whether an exception means that the machine, not the candidate, is at fault."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO):
+        return True
+    # torch wraps a failed write of a checkpoint in a RuntimeError of its own.
+    return "PytorchStreamWriter failed" in str(error) or "No space left on device" in str(error)
+
+
+def classify_death(exit_code: Optional[int], log: Path, oom_kills: int) -> Tuple[str, str]:
+    """Return kind and reason for a child that ended without a word.
+
+    Args:
+        exit_code: As multiprocessing has it: negative for a signal.
+        log: What the child's native libraries printed.
+        oom_kills: How often the kernel killed for memory while the child ran.
+    """
+    tail = _tail(log)
+    if _OUT_OF_MEMORY.search(tail):
+        return OUT_OF_MEMORY, _last_match(tail)
+    if exit_code is not None and exit_code < 0:
+        name = _signal_name(-exit_code)
+        if -exit_code == signal.SIGKILL and oom_kills > 0:
+            return OUT_OF_MEMORY, "the kernel killed it because the machine's memory ran out"
+        if -exit_code in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP):
+            return KILLED, f"the candidate's process was killed by {name}"
+        return CRASHED, f"the candidate's process died of {name}; see {log}"
+    return CRASHED, f"the candidate's process ended with exit code {exit_code}; see {log}"
+
+
+def count_oom_kills() -> int:
+    """Return how often the kernel has killed for memory since it started (0 where unknown)."""
+    try:
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, cut to what fits a table."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return text if len(text) <= 300 else text[:297] + "..."
+
+
+def _tail(log: Path, size: int = 20000) -> str:
+    try:
+        with open(log, "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(file.tell() - size, 0))
+            return file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _last_match(text: str) -> str:
+    return [line.strip() for line in text.splitlines() if _OUT_OF_MEMORY.search(line)][-1][:300]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,119 @@
+"""What came of one candidate: figures with unit and source, or the kind and reason of its failure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Dict, Mapping, Tuple
+
+FINISHED = "finished"
+OUT_OF_MEMORY = "out_of_memory"
+OVER_LIMIT = "over_limit"
+DIVERGED = "diverged"
+CRASHED = "crashed"
+KILLED = "killed"
+HUNG = "hung"
+INFEASIBLE = (OUT_OF_MEMORY, OVER_LIMIT)
+FAILED = (DIVERGED, CRASHED, KILLED, HUNG)
+OUTCOMES = (FINISHED, *INFEASIBLE, *FAILED)
+
+
+@dataclass(frozen=True)
+class MetricKind:
+    """What a metric's name means: its unit, its direction, how a table heads and prints it."""
+
+    unit: str
+    direction: str  # "maximize" or "minimize"
+    title: str
+
+
+METRICS: Dict[str, MetricKind] = {
+    "val_accuracy": MetricKind("share", "maximize", "val accuracy"),
+    "peak_memory": MetricKind("bytes", "minimize", "peak training memory"),
+    "mean_memory": MetricKind("bytes", "minimize", "mean training memory"),
+    "latency": MetricKind("ms", "minimize", "inference latency"),
+    "epoch_time": MetricKind("s", "minimize", "epoch time"),
+    "params": MetricKind("count", "minimize", "parameters"),
+    "macs": MetricKind("count", "minimize", "MACs"),
+    "train_accuracy": MetricKind("share", "maximize", "train accuracy"),
+    "test_accuracy": MetricKind("share", "maximize", "test accuracy"),
+    "train_peak_memory": MetricKind("bytes", "minimize", "peak memory in training itself"),
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure, its unit, and what it was read from."""
+
+    value: float
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Everything that one candidate gave.
+
+    ``outcome`` is one of `OUTCOMES`; ``reason`` says why it is not "finished". ``details`` holds
+    plain data that explains the figures, e.g. the epoch the training was resumed from.
+
+    Raises:
+        ValueError: If the outcome is unknown, or a figure is NaN or infinite.
+    """
+
+    outcome: str = FINISHED
+    reason: str = ""
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    history: Tuple[Mapping[str, Any], ...] = ()
+    seed: int = 0
+    device: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    wall_s: float = 0.0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.outcome not in OUTCOMES:
+            raise ValueError(f"outcome must be one of {', '.join(OUTCOMES)}, but got {self.outcome!r}")
+        for name, metric in self.metrics.items():
+            if not math.isfinite(metric.value):
+                raise ValueError(f"metric {name} must be finite, but got {metric.value!r}")
+
+    @classmethod
+    def of(cls, source: str = "given", **values: float) -> Measurement:
+        """Return a finished measurement of plain values, e.g. from a table of known results.
+
+        Example:
+            >>> Measurement.of(val_accuracy=0.91, params=12e3).metrics["params"].unit
+            'count'
+        """
+        metrics = {
+            name: Metric(float(value), METRICS[name].unit if name in METRICS else "", source)
+            for name, value in values.items()
+        }
+        return cls(metrics=metrics)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every figure was measured."""
+        return self.outcome == FINISHED
+
+    @property
+    def is_infeasible(self) -> bool:
+        """Whether the candidate needs more memory than there is or than it may use."""
+        return self.outcome in INFEASIBLE
+
+    def with_details(self, **details: Any) -> Measurement:
+        """Return a copy with further details."""
+        return replace(self, details={**self.details, **details})
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Return plain data."""
+        data = asdict(self)
+        data["history"] = [dict(row) for row in self.history]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Measurement:
+        """Return the measurement of plain data; the inverse of `to_dict`."""
+        metrics = {name: Metric(**metric) for name, metric in data["metrics"].items()}
+        return cls(**{**data, "metrics": metrics, "history": tuple(data["history"])})

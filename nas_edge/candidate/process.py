@@ -1,0 +1,150 @@
+"""One child process, from its start to its end, watched by the parent.
+
+Enters: the name of a task of `nas_edge.candidate.child`, its job as plain data. Leaves: the result,
+or the kind and reason of a failure. The child starts from a server that has torch imported already
+(Linux), so that a start costs hundredths of a second; elsewhere it is spawned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import sys
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+
+from nas_edge.candidate.failures import classify_death, count_oom_kills
+from nas_edge.candidate.measurement import HUNG
+from nas_edge.errors import EnvironmentProblem
+
+Message = Dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ChildLimits:
+    """``total_s`` bounds a child's whole life (None: no bound), ``silence_s`` the time without a sign."""
+
+    total_s: Optional[float] = None
+    silence_s: float = 600.0
+
+
+@dataclass(frozen=True)
+class ChildEnd:
+    """A result, or the kind and reason why there is none."""
+
+    result: Optional[Mapping[str, Any]]
+    kind: str = ""
+    reason: str = ""
+    start_s: float = 0.0
+
+
+def process_context() -> Any:
+    """Return the multiprocessing context that children start from, named explicitly.
+
+    Libraries change the global default (jetson-stats sets "fork"), and a forked CUDA process fails.
+    """
+    if not sys.platform.startswith("linux"):
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["nas_edge.candidate.child"])
+    return context
+
+
+def run_in_child(
+    task: str,
+    job: Mapping[str, Any],
+    log: Path,
+    limits: ChildLimits,
+    on_message: Callable[[Message], None],
+) -> ChildEnd:
+    """Run a task of `nas_edge.candidate.child` in a fresh process and wait for its end.
+
+    Args:
+        task: Name of a function there.
+        job: Plain data for it.
+        log: File that takes what the child prints.
+        limits: When it counts as hung.
+        on_message: Receives each sign of progress.
+    Raises:
+        EnvironmentProblem: If the child found the machine at fault (disk full, read-only).
+    """
+    context = process_context()
+    receiver, sender = context.Pipe(duplex=False)
+    oom_kills = count_oom_kills()
+    started = time.monotonic()
+    with _without_main_module():
+        from nas_edge.candidate.child_entry import enter
+
+        child = context.Process(target=enter, args=(sender, task, dict(job), str(log)), daemon=True)
+        child.start()
+    sender.close()
+    try:
+        return _watch(child, receiver, log, limits, on_message, started, oom_kills)
+    finally:
+        # Also on Ctrl-C: nothing of a candidate outlives its study.
+        child.kill()
+        child.join()
+        receiver.close()
+
+
+def _watch(
+    child: Any,
+    receiver: Connection,
+    log: Path,
+    limits: ChildLimits,
+    on_message: Callable[[Message], None],
+    started: float,
+    oom_kills: int,
+) -> ChildEnd:
+    last_sign = started
+    start_s = 0.0
+    while True:
+        now = time.monotonic()
+        if limits.total_s is not None and now - started > limits.total_s:
+            return ChildEnd(None, HUNG, f"was not done after {limits.total_s:.0f} s (limits.candidate_time)")
+        if now - last_sign > limits.silence_s:
+            return ChildEnd(None, HUNG, f"gave no sign for {limits.silence_s:.0f} s (limits.silence)")
+        if not receiver.poll(0.2):
+            continue
+        try:
+            message = receiver.recv()
+        except (EOFError, OSError):
+            child.join()
+            kind, reason = classify_death(child.exitcode, log, count_oom_kills() - oom_kills)
+            return ChildEnd(None, kind, reason, start_s)
+        last_sign = time.monotonic()
+        event = message["event"]
+        if event == "started":
+            start_s = last_sign - started
+        elif event == "result":
+            child.join(timeout=5.0)
+            return ChildEnd(message["result"], start_s=start_s)
+        elif event == "failed":
+            return ChildEnd(None, message["kind"], message["reason"], start_s)
+        elif event == "environment":
+            raise EnvironmentProblem(message["reason"])
+        else:
+            on_message(message)
+
+
+@contextlib.contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Keep multiprocessing from importing the user's script in the child.
+
+    The child needs nas_edge alone; without this a script would need an ``if __name__ ==
+    "__main__"`` guard, and a notebook's imports would be paid for by every candidate.
+    """
+    main = sys.modules["__main__"]
+    hidden = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    try:
+        for name in hidden:
+            setattr(main, name, None)
+        if "__file__" in hidden:
+            del main.__file__
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(main, name, value)

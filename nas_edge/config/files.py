@@ -1,0 +1,199 @@
+"""YAML files in, plain data out, with errors that name the file and the key.
+
+Study and search-space files are read through a safe loader that also refuses duplicate keys (YAML
+would silently keep the last one) and reads ``1e-3`` as a number (YAML 1.1 reads it as a word).
+Shipped files are found by name; a path always wins over a name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar, Union
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nas_edge.errors import ConfigError, EnvironmentProblem
+
+PathLike = Union[str, Path]
+ModelT = TypeVar("ModelT", bound="FrozenModel")
+
+
+class FrozenModel(BaseModel):
+    """A part of a file: unknown keys are refused, and nothing changes after it was read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader without its two surprises (duplicate keys, ``1e-3`` as text)."""
+
+
+def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> Dict[Any, Any]:
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+    for key_node, key in zip(node.value, keys):
+        if keys.count(key) > 1:
+            line = key_node[0].start_mark.line + 1
+            raise ConfigError(f"key {key!r} must be given once, but stands again in line {line}")
+    return dict(loader.construct_mapping(node, deep=True))
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def read_text(path: Path) -> str:
+    """Return a text file's contents, or say in one line why it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: must be a file, but is a folder") from None
+    except UnicodeDecodeError as err:
+        raise ConfigError(f"{path}: must be UTF-8 text, but byte {err.start} is not") from err
+    except OSError as err:
+        raise EnvironmentProblem(f"{path}: cannot be read ({err.strerror or err})") from err
+
+
+def load_yaml(path: Path) -> Dict[str, Any]:
+    """Return the mapping that a YAML (or JSON) file holds.
+
+    Raises:
+        ConfigError: If the file is missing, is not YAML, or is not a mapping at its top.
+    """
+    return parse_yaml(read_text(path), str(path))
+
+
+def parse_yaml(text: str, where: str) -> Dict[str, Any]:
+    """Return the mapping that a YAML text holds; ``where`` names it in errors."""
+    try:
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
+    except ConfigError as err:
+        raise ConfigError(f"{where}: {err}") from err
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as err:
+        mark = getattr(err, "problem_mark", None)
+        line = f" in line {mark.line + 1}" if mark else ""
+        problem = getattr(err, "problem", None) or str(err).splitlines()[0]
+        raise ConfigError(f"{where}: is not valid YAML{line}: {problem}") from err
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where}: must hold keys and values, but holds {_show(data)}")
+    return data
+
+
+def validated(model: Type[ModelT], data: Mapping[str, Any], where: str) -> ModelT:
+    """Return ``data`` as a frozen, strictly typed object.
+
+    Raises:
+        ConfigError: With file, key, rule and value of the first broken rule.
+    """
+    try:
+        text = json.dumps(data, allow_nan=True)
+    except (TypeError, ValueError) as err:
+        raise ConfigError(f"{where}: must hold numbers, texts and lists only ({err})") from err
+    try:
+        # JSON mode: strict about types, yet arrays may become tuples.
+        return model.model_validate_json(text, strict=True)
+    except ValidationError as err:
+        problems = err.errors(include_url=False)
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ConfigError(f"{where}: {_sentence(model, problems[0])}{more}") from err
+
+
+_RULES = {
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be greater than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "literal_error": "must be {expected}",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "model_type": "must be a group of keys",
+    "model_attributes_type": "must be a group of keys",
+    "dict_type": "must be a group of keys",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+}
+
+
+def _sentence(model: Type[BaseModel], problem: Mapping[str, Any]) -> str:
+    """Return ``key rule, but got value`` for one of pydantic's errors."""
+    key = ".".join(str(part) for part in problem["loc"])
+    kind = problem["type"]
+    if kind == "missing":
+        return f"{key} is missing"
+    if kind == "extra_forbidden":
+        return _unknown_key(model, problem["loc"])
+    if kind == "value_error":
+        message = str(problem["ctx"]["error"])
+        return f"{key} {message}" if key else message
+    rule = _RULES.get(kind, "")
+    if not rule:
+        return f"{key}: {problem['msg']}, but got {_show(problem['input'])}"
+    return f"{key} {rule.format(**problem.get('ctx', {}))}, but got {_show(problem['input'])}"
+
+
+def _unknown_key(model: Type[BaseModel], loc: Any) -> str:
+    known = _known_keys(model, loc[:-1])
+    close = difflib.get_close_matches(str(loc[-1]), known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    return f"{'.'.join(str(part) for part in loc)} is not a known key; {hint}"
+
+
+def _known_keys(model: Type[BaseModel], parents: Any) -> List[str]:
+    current: Any = model
+    for parent in parents:
+        fields = getattr(current, "model_fields", {})
+        annotation = fields[parent].annotation if parent in fields else None
+        options = getattr(annotation, "__args__", (annotation,))
+        current = next((o for o in options if hasattr(o, "model_fields")), annotation)
+    return sorted(getattr(current, "model_fields", {}))
+
+
+def _show(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def shipped_folder(kind: str) -> Path:
+    """Return the folder of the shipped ``search_spaces`` or ``studies``.
+
+    In a wheel it lies inside the package; in a checkout beside it.
+    """
+    package = Path(__file__).resolve().parent.parent
+    inside = package / kind
+    return inside if inside.is_dir() else package.parent / kind
+
+
+def shipped_files(kind: str) -> Dict[str, Path]:
+    """Return the shipped files of a kind by name, sorted."""
+    return {path.stem: path for path in sorted(shipped_folder(kind).glob("*.yaml"))}
+
+
+def find_file(kind: str, name: str, beside: Optional[Path] = None) -> Path:
+    """Return the file that ``name`` means: a path, a path beside another file, or a shipped name.
+
+    Raises:
+        ConfigError: If there is none; it lists the shipped names.
+    """
+    candidates = [Path(name)] + ([beside / name] if beside else [])
+    for path in candidates:
+        if path.is_file():
+            return path
+    shipped = shipped_files(kind)
+    stem = name[:-5] if name.endswith(".yaml") else name
+    if stem in shipped:
+        return shipped[stem]
+    what = kind.replace("_", " ")
+    raise ConfigError(f"{name}: is neither a file nor one of the shipped {what}: {', '.join(shipped)}")

@@ -1,0 +1,204 @@
+"""A study file as a validated, frozen object: data, recipe, objectives, sampler, budget, limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from typing_extensions import Annotated, Literal
+
+from nas_edge.config.files import FrozenModel, find_file, load_yaml, validated
+from nas_edge.config.units import parse_bytes, parse_seconds
+
+Bytes = Annotated[int, BeforeValidator(lambda v: v if v is None else parse_bytes(v))]
+Seconds = Annotated[float, BeforeValidator(lambda v: v if v is None else parse_seconds(v))]
+Share = Annotated[float, Field(ge=0, lt=1)]
+ObjectiveName = Literal[
+    "val_accuracy",
+    "peak_memory",
+    "mean_memory",
+    "latency",
+    "epoch_time",
+    "params",
+    "macs",
+]
+
+
+class AugmentationConfig(FrozenModel):
+    """Random changes to each training image, drawn per image on the batch.
+
+    Rotation is in turns, translation a share of the side, contrast a relative change.
+    """
+
+    flip_horizontal: bool = False
+    flip_vertical: bool = False
+    rotation: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    translation: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class RecipeConfig(FrozenModel):
+    """How a candidate is trained. The defaults train well in few epochs."""
+
+    epochs: Annotated[int, Field(ge=1)] = 20
+    batch_size: Annotated[int, Field(ge=2)] = 32
+    image_size: Annotated[int, Field(ge=8, le=2048)] = 64
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-3
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.5
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    adam_eps: Annotated[float, Field(gt=0)] = 1e-8
+    label_smoothing: Share = 0.0
+    dropout: Share = 0.2
+    bn_momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    memory_format: Literal["channels_last", "contiguous"] = "channels_last"
+    init: Literal["he", "keras"] = "he"
+    weights: Literal["last", "best"] = "last"
+    augmentation: AugmentationConfig = AugmentationConfig(flip_horizontal=True)
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> RecipeConfig:
+        if self.warmup_epochs >= self.epochs and self.warmup_epochs > 0.5:
+            raise ValueError(
+                f"warmup_epochs must be less than epochs ({self.epochs}), but got {self.warmup_epochs}"
+            )
+        return self
+
+
+# The authors' code (FACTS of their repository): Adam with Keras's defaults, no early stop, the last
+# epoch's weights, Keras's BatchNorm momentum 0.99 (0.01 in PyTorch's sense), no augmentation for PCB.
+PAPER_RECIPE: Dict[str, Any] = {
+    "epochs": 60,
+    "batch_size": 16,
+    "image_size": 224,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "schedule": "constant",
+    "warmup_epochs": 0.0,
+    "weight_decay": 0.0,
+    "adam_eps": 1e-7,
+    "dropout": 0.2,
+    "bn_momentum": 0.01,
+    "init": "keras",
+    "augmentation": {},
+}
+
+
+class SyntheticConfig(FrozenModel):
+    """How many images of the embedded synthetic PCB set are drawn, and how hard they are."""
+
+    classes: Literal[2, 7] = 2
+    train: Annotated[int, Field(ge=4)] = 1000
+    val: Annotated[int, Field(ge=4)] = 400
+    test: Annotated[int, Field(ge=4)] = 400
+    seed: Annotated[int, Field(ge=0)] = 0
+    difficulty: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+class SplitConfig(FrozenModel):
+    """Shares for one folder of classes, which has no splits of its own."""
+
+    val: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _train_remains(self) -> SplitConfig:
+        if self.val + self.test >= 0.9:
+            raise ValueError(f"val + test must leave a tenth for train, but got {self.val + self.test:g}")
+        return self
+
+
+class DataConfig(FrozenModel):
+    """Where the images come from: a folder (``--data``) or the embedded synthetic PCB set."""
+
+    source: Literal["folder", "synthetic-pcb"] = "folder"
+    path: Optional[str] = None
+    split: SplitConfig = SplitConfig()
+    damaged: Literal["stop", "skip"] = "stop"
+    synthetic: SyntheticConfig = SyntheticConfig()
+
+
+class SamplerConfig(FrozenModel):
+    """Optuna's sampler by name; ``startup_trials`` are random (TPE, GP), ``population`` is NSGA's."""
+
+    name: Literal["tpe", "nsga2", "nsga3", "gp", "random", "grid"] = "tpe"
+    startup_trials: Annotated[int, Field(ge=1)] = 10
+    population: Annotated[int, Field(ge=2)] = 16
+
+
+class LimitsConfig(FrozenModel):
+    """When a candidate counts as hung: after this much time in all, or this long without a sign."""
+
+    candidate_time: Optional[Seconds] = None
+    silence: Seconds = 600.0
+
+
+class ArtifactsConfig(FrozenModel):
+    """What is kept of a candidate beside its architecture, history and curve."""
+
+    weights: bool = False
+
+
+class StudyConfig(FrozenModel):
+    """A study file."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
+    description: str = ""
+    space: str
+    data: DataConfig = DataConfig()
+    recipe: RecipeConfig = RecipeConfig()
+    objectives: Tuple[ObjectiveName, ...] = ("val_accuracy", "peak_memory")
+    trials: Annotated[int, Field(ge=1)] = 30
+    time_budget: Optional[Seconds] = None
+    memory_limit: Optional[Bytes] = None
+    accuracy_frontier: Annotated[float, Field(ge=0, le=1)] = 0.7
+    sampler: SamplerConfig = SamplerConfig()
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    limits: LimitsConfig = LimitsConfig()
+    artifacts: ArtifactsConfig = ArtifactsConfig()
+
+    @field_validator("objectives")
+    @classmethod
+    def _two_or_three(cls, objectives: Tuple[str, ...]) -> Tuple[str, ...]:
+        if not 2 <= len(objectives) <= 3 or len(set(objectives)) != len(objectives):
+            raise ValueError(f"must be two or three different names, but got {list(objectives)}")
+        return objectives
+
+
+def load_study_config(
+    name: str, overrides: Optional[Mapping[str, Any]] = None
+) -> Tuple[StudyConfig, Path]:
+    """Return the study that a path or a shipped name means, and its file.
+
+    Args:
+        name: A path, or the name of a shipped study.
+        overrides: Top-level keys that replace the file's, e.g. from the command line. They are
+            checked by the same rules.
+    Raises:
+        ConfigError: If there is no such file or a rule is broken.
+    """
+    path = find_file("studies", name)
+    data = load_yaml(path)
+    data.update(overrides or {})
+    return validated(StudyConfig, expand_shorthands(data), str(path)), path
+
+
+def expand_shorthands(data: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the study with ``recipe: paper`` and ``sampler: tpe`` written out."""
+    full = dict(data)
+    recipe = full.get("recipe")
+    if recipe in ("paper", "default"):
+        recipe = {"base": recipe}
+    if isinstance(recipe, dict) and recipe.get("base") in ("paper", "default"):
+        base = PAPER_RECIPE if recipe["base"] == "paper" else {}
+        recipe = {**base, **{k: v for k, v in recipe.items() if k != "base"}}
+    if recipe is not None:
+        full["recipe"] = recipe
+    if isinstance(full.get("sampler"), str):
+        full["sampler"] = {"name": full["sampler"]}
+    return full

@@ -1,0 +1,106 @@
+"""Image folders in, lists of files with labels out. Nothing is decoded here.
+
+Two layouts: ``DIR/{train,val,test}/<class>/*`` (test may be missing), or ``DIR/<class>/*``, which is
+then split by `nas_edge.data.split`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from nas_edge.errors import DataError, EnvironmentProblem
+
+SPLITS = ("train", "val", "test")
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Files of one split: ``paths[i]`` has label ``labels[i]``, an index into ``class_names``."""
+
+    class_names: Tuple[str, ...]
+    paths: Tuple[Path, ...]
+    labels: Tuple[int, ...]
+
+
+def is_split_layout(root: Path) -> bool:
+    """Return whether the folder has split folders of its own."""
+    return (root / "train").is_dir()
+
+
+def scan_splits(root: Path) -> Dict[str, ImageFiles]:
+    """Return the files of ``root/{train,val,test}/<class>/``.
+
+    Raises:
+        DataError: If a split or class is missing or empty, or splits have different classes.
+    """
+    if not (root / "val").is_dir():
+        raise DataError(
+            f"{root}: must have a folder 'val' beside 'train', but has {_names(root)}; "
+            "or give one folder of classes, which is then split"
+        )
+    found = {name: scan_classes(root / name) for name in SPLITS if (root / name).is_dir()}
+    expected = found["train"].class_names
+    for name, files in found.items():
+        if files.class_names != expected:
+            raise DataError(
+                f"{root / name}: must have the classes of train ({', '.join(expected)}), "
+                f"but has {', '.join(files.class_names)}"
+            )
+    return found
+
+
+def scan_classes(folder: Path) -> ImageFiles:
+    """Return the files of ``folder/<class>/``, classes and files in the order of their names.
+
+    Raises:
+        DataError: If the folder is missing, has fewer than two classes, or a class has no image.
+    """
+    classes = [entry for entry in _entries(folder) if entry.is_dir()]
+    if len(classes) < 2:
+        raise DataError(
+            f"{folder}: must hold at least two folders, one a class, but holds {len(classes)}"
+            + (f" ({classes[0].name})" if classes else "")
+        )
+    paths: List[Path] = []
+    labels: List[int] = []
+    for label, entry in enumerate(classes):
+        images = _images(Path(entry.path))
+        if not images:
+            raise DataError(
+                f"{entry.path}: must hold at least one image ({', '.join(EXTENSIONS)}), but holds none; "
+                "add images or remove the folder"
+            )
+        paths.extend(images)
+        labels.extend([label] * len(images))
+    return ImageFiles(tuple(entry.name for entry in classes), tuple(paths), tuple(labels))
+
+
+def _images(folder: Path) -> List[Path]:
+    """Return the images below a class folder, its subfolders included."""
+    images: List[Path] = []
+    for entry in _entries(folder):
+        if entry.is_dir():
+            images.extend(_images(Path(entry.path)))
+        elif entry.name.lower().endswith(EXTENSIONS):
+            images.append(Path(entry.path))
+    return images
+
+
+def _entries(folder: Path) -> List["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+    except FileNotFoundError:
+        raise DataError(f"{folder}: there is no such folder") from None
+    except NotADirectoryError:
+        raise DataError(f"{folder}: must be a folder of images, but is a file") from None
+    except OSError as err:
+        raise EnvironmentProblem(f"{folder}: cannot be read ({err.strerror or err})") from err
+
+
+def _names(folder: Path) -> str:
+    return ", ".join(entry.name for entry in _entries(folder)) or "nothing"

@@ -1,0 +1,96 @@
+"""The network that an architecture's plan describes, with a head for the task.
+
+Enters: a plan, the number of outputs. Leaves: an untrained `XceptionNet`. Outputs are logits.
+
+Source:
+    Chollet 2017; checked against Keras 3 with copied weights in tests/models/test_keras_equality.py.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from nas_edge.models.blocks import ResidualBlock, conv_unit, sep_unit
+from nas_edge.space.architecture import Architecture
+from nas_edge.space.plan import Plan
+
+
+class XceptionNet(nn.Module):
+    """Stem, residual blocks, two last separable convolutions, pooling, dropout, dense.
+
+    Shapes: images (n, 3, h, w) in [-1, 1] to logits (n, num_outputs).
+    """
+
+    def __init__(self, plan: Plan, num_outputs: int, dropout: float, bn_momentum: float) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(*(conv_unit(row, bn_momentum) for row in plan.stem))
+        self.blocks = nn.Sequential()
+        for block in plan.blocks:
+            self.blocks.add_module(block.name, ResidualBlock(block, bn_momentum))
+        self.tail = nn.Sequential(*(sep_unit(row, bn_momentum) for row in plan.tail))
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(plan.out_channels, num_outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits."""
+        features = self.tail(self.blocks(self.stem(images)))
+        return self.head(self.dropout(features.mean(dim=(2, 3))))  # type: ignore[no-any-return]
+
+
+def build_model(
+    architecture: Architecture,
+    num_outputs: int,
+    *,
+    dropout: float = 0.2,
+    bn_momentum: float = 0.1,
+    init: str = "he",
+) -> XceptionNet:
+    """Return the untrained network of an architecture.
+
+    Args:
+        architecture: The point of the template.
+        num_outputs: Logits: the number of classes, or 1 for two classes as the paper has it.
+        dropout: Probability before the dense layer (the paper uses 0.2).
+        bn_momentum: In PyTorch's sense; Keras's default 0.99 is 0.01 here.
+        init: "he" (normal, fan out) or "keras" (Glorot uniform, as the authors' code).
+    Raises:
+        ValueError: If ``init`` is neither.
+    """
+    model = XceptionNet(architecture.plan, num_outputs, dropout, bn_momentum)
+    initialise(model, init)
+    return model
+
+
+def initialise(model: nn.Module, scheme: str) -> None:
+    """Draw the weights of all convolutions and dense layers anew; biases become zero.
+
+    Source:
+        "he": He et al. 2015, section 2.2, with PyTorch's fan-out, which is 9 * channels for a
+        depthwise kernel (0.01 for the dense layer). "keras": Glorot & Bengio 2010, eq. 16, with the
+        fans as Keras counts them, where a depthwise kernel has fan-in 9 * channels and fan-out 9.
+    """
+    if scheme not in ("he", "keras"):
+        raise ValueError(f"init must be 'he' or 'keras', but got {scheme!r}")
+    for module in model.modules():
+        if not isinstance(module, (nn.Conv2d, nn.Linear)):
+            continue
+        if scheme == "keras":
+            _glorot(module)
+        elif isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        else:
+            nn.init.normal_(module.weight, std=0.01)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _glorot(module: nn.Module) -> None:
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    area = weight[0, 0].numel() if weight.dim() == 4 else 1
+    depthwise = isinstance(module, nn.Conv2d) and module.groups > 1
+    fan_in, fan_out = (weight.shape[0], 1) if depthwise else (weight.shape[1], weight.shape[0])
+    limit = (6.0 / (area * (fan_in + fan_out))) ** 0.5
+    with torch.no_grad():
+        weight.uniform_(-limit, limit)

@@ -1,0 +1,34 @@
+"""A training's state on disk: written whole or not at all, read without running anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import torch
+
+
+def save_checkpoint(path: Path, state: Dict[str, Any]) -> None:
+    """Write a state; a crash or a power cut leaves the former one."""
+    partial = path.with_suffix(".partial")
+    try:
+        with open(partial, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def load_checkpoint(path: Path) -> Optional[Dict[str, Any]]:
+    """Return the state, or None if there is none that can be read."""
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # noqa: BLE001 - a damaged file may raise nearly anything; start anew then
+        return None
+    return state if isinstance(state, dict) else None

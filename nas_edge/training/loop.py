@@ -1,0 +1,223 @@
+"""Train one model: batches in, a history and the evaluated weights out.
+
+Meters and progress come from outside. A checkpoint, where asked for, holds all that the next epoch
+needs, so that a training that was cut off goes on with the same order of images.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import torch
+from torch import nn
+
+from nas_edge.config.study import RecipeConfig
+from nas_edge.data.batches import Batches
+from nas_edge.errors import NasEdgeError
+from nas_edge.training.checkpoint import load_checkpoint, save_checkpoint
+from nas_edge.training.recipe import (
+    autocast,
+    build_optimizer,
+    build_scaler,
+    learning_rate_at,
+    loss_of,
+    num_correct,
+    set_learning_rate,
+)
+
+CHECK_EVERY_STEPS = 25
+
+
+class Diverged(NasEdgeError, ArithmeticError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch gave. Accuracies are shares; memory is over the baseline, in bytes."""
+
+    epoch: int
+    loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    seconds: float
+    peak_memory_bytes: int
+    mean_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The history, and which epoch's weights the model now holds."""
+
+    history: Tuple[EpochRecord, ...]
+    weights_epoch: int
+    resumed_from_epoch: int
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the loop tells the outside.
+
+    ``on_step`` gets (epoch, step, steps), ``on_epoch`` the record; ``lap`` returns peak and mean
+    memory in bytes since it was last called.
+    """
+
+    on_step: Callable[[int, int, int], None]
+    on_epoch: Callable[[EpochRecord], None]
+    lap: Callable[[], Tuple[int, int]]
+
+
+@dataclass
+class CheckpointPlan:
+    """Where the state is kept, and the least time between two writes."""
+
+    path: Path
+    every_s: float = 20.0
+
+
+def train(
+    model: nn.Module,
+    train_set: Batches,
+    val_set: Batches,
+    recipe: RecipeConfig,
+    seed: int,
+    device: torch.device,
+    hooks: Hooks,
+    checkpoint: Optional[CheckpointPlan] = None,
+) -> TrainingResult:
+    """Train by the recipe and leave the chosen epoch's weights in the model.
+
+    Raises:
+        Diverged: If the loss becomes infinite or NaN.
+    """
+    optimizer = build_optimizer(model, recipe, device)
+    scaler = build_scaler(recipe)
+    history: List[EpochRecord] = []
+    best: Optional[Dict[str, Any]] = None
+    state = load_checkpoint(checkpoint.path) if checkpoint else None
+    if state is not None:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        scaler.load_state_dict(state["scaler"])
+        torch.set_rng_state(state["rng"])
+        history = [EpochRecord(**record) for record in state["history"]]
+        best = state["best"]
+    resumed_from = len(history)
+    written = time.monotonic()
+    for epoch in range(len(history) + 1, recipe.epochs + 1):
+        started = time.perf_counter()
+        loss, accuracy = _train_epoch(model, train_set, recipe, optimizer, scaler, seed, epoch, device, hooks)
+        val_loss, val_accuracy = evaluate(model, val_set, recipe, device)
+        peak, mean = hooks.lap()
+        last_step = epoch * train_set.steps_per_epoch - 1
+        record = EpochRecord(
+            epoch=epoch,
+            loss=loss,
+            train_accuracy=accuracy,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            learning_rate=learning_rate_at(recipe, last_step, train_set.steps_per_epoch),
+            seconds=time.perf_counter() - started,
+            peak_memory_bytes=peak,
+            mean_memory_bytes=mean,
+        )
+        if recipe.weights == "best" and all(val_accuracy > past.val_accuracy for past in history):
+            best = copy.deepcopy(model.state_dict())
+        history.append(record)
+        hooks.on_epoch(record)
+        if checkpoint and epoch < recipe.epochs and time.monotonic() - written >= checkpoint.every_s:
+            save_checkpoint(checkpoint.path, _state(model, optimizer, scaler, history, best))
+            written = time.monotonic()
+    if best is not None:
+        model.load_state_dict(best)
+    return TrainingResult(tuple(history), _weights_epoch(history, recipe), resumed_from)
+
+
+def evaluate(
+    model: nn.Module, images: Batches, recipe: RecipeConfig, device: torch.device
+) -> Tuple[float, float]:
+    """Return mean loss and accuracy over a split, in evaluation mode.
+
+    Raises:
+        Diverged: If the loss is infinite or NaN.
+    """
+    was_training = model.training
+    model.eval()
+    loss = torch.zeros((), device=device)
+    correct = torch.zeros((), device=device)
+    with torch.inference_mode(), autocast(recipe, device):
+        for batch, labels in images.in_order():
+            logits = model(batch)
+            loss += loss_of(logits, labels, 0.0) * len(labels)
+            correct += num_correct(logits, labels)
+    model.train(was_training)
+    mean_loss = float(loss) / len(images)
+    if not math.isfinite(mean_loss):
+        raise Diverged(f"the evaluation loss became {mean_loss}")
+    return mean_loss, float(correct) / len(images)
+
+
+def _train_epoch(
+    model: nn.Module,
+    images: Batches,
+    recipe: RecipeConfig,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.cuda.amp.GradScaler,
+    seed: int,
+    epoch: int,
+    device: torch.device,
+    hooks: Hooks,
+) -> Tuple[float, float]:
+    """Run one epoch; return mean loss and training accuracy, as seen while training."""
+    model.train()
+    steps = images.steps_per_epoch
+    total = torch.zeros((), device=device)
+    correct = torch.zeros((), device=device)
+    seen = 0
+    for step, (batch, labels) in enumerate(images.shuffled(seed, epoch)):
+        set_learning_rate(optimizer, learning_rate_at(recipe, (epoch - 1) * steps + step, steps))
+        optimizer.zero_grad(set_to_none=True)
+        with autocast(recipe, device):
+            logits = model(batch)
+            loss = loss_of(logits, labels, recipe.label_smoothing)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        total += loss.detach() * len(labels)
+        correct += num_correct(logits.detach(), labels)
+        seen += len(labels)
+        if step % CHECK_EVERY_STEPS == CHECK_EVERY_STEPS - 1 or step == steps - 1:
+            if not math.isfinite(float(total)):
+                raise Diverged(f"the training loss became {float(total)} in epoch {epoch}, step {step + 1}")
+        hooks.on_step(epoch, step + 1, steps)
+    return float(total) / seen, float(correct) / seen
+
+
+def _weights_epoch(history: List[EpochRecord], recipe: RecipeConfig) -> int:
+    if recipe.weights == "best":
+        return max(history, key=lambda record: (record.val_accuracy, -record.epoch)).epoch
+    return history[-1].epoch
+
+
+def _state(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.cuda.amp.GradScaler,
+    history: List[EpochRecord],
+    best: Optional[Dict[str, Any]],
+) -> Dict[str, Any]:
+    return {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scaler": scaler.state_dict(),
+        "rng": torch.get_rng_state(),
+        "history": [asdict(record) for record in history],
+        "best": best,
+    }
