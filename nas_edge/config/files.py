@@ -182,12 +182,12 @@ def shipped_files(kind: str) -> Dict[str, Path]:
 
 
 def find_file(kind: str, name: str, beside: Optional[Path] = None) -> Path:
-    """Return the file that ``name`` means: a path, a path beside another file, or a shipped name.
+    """Return the file that ``name`` means: a path (beside another file first) or a shipped name.
 
     Raises:
         ConfigError: If there is none; it lists the shipped names.
     """
-    candidates = [Path(name)] + ([beside / name] if beside else [])
+    candidates = ([beside / name] if beside else []) + [Path(name)]
     for path in candidates:
         if path.is_file():
             return path

@@ -5,14 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 from typing_extensions import Annotated, Literal
 
 from nas_edge.config.files import FrozenModel, find_file, load_yaml, validated
 from nas_edge.config.units import parse_bytes, parse_seconds
 
-Bytes = Annotated[int, BeforeValidator(lambda v: v if v is None else parse_bytes(v))]
-Seconds = Annotated[float, BeforeValidator(lambda v: v if v is None else parse_seconds(v))]
+# Read as "4GiB" and "8h", held in bytes and seconds, written so that they can be read again.
+Bytes = Annotated[
+    int,
+    BeforeValidator(lambda v: v if v is None else parse_bytes(v)),
+    PlainSerializer(lambda v: f"{v}B", when_used="json-unless-none"),
+]
+Seconds = Annotated[
+    float,
+    BeforeValidator(lambda v: v if v is None else parse_seconds(v)),
+    PlainSerializer(lambda v: f"{v:g}s", when_used="json-unless-none"),
+]
 Share = Annotated[float, Field(ge=0, lt=1)]
 ObjectiveName = Literal[
     "val_accuracy",

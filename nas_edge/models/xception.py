@@ -8,6 +8,8 @@ Source:
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -66,9 +68,10 @@ def initialise(model: nn.Module, scheme: str) -> None:
     """Draw the weights of all convolutions and dense layers anew; biases become zero.
 
     Source:
-        "he": He et al. 2015, section 2.2, with PyTorch's fan-out, which is 9 * channels for a
-        depthwise kernel (0.01 for the dense layer). "keras": Glorot & Bengio 2010, eq. 16, with the
-        fans as Keras counts them, where a depthwise kernel has fan-in 9 * channels and fan-out 9.
+        "he": He et al. 2015, section 2.2, fan-out; a depthwise kernel's fan-out is its area, because
+        each input channel reaches one output channel (0.01 for the dense layer). "keras": Glorot &
+        Bengio 2010, eq. 16, with the fans as Keras counts them, where a depthwise kernel has fan-in
+        9 * channels and fan-out 9.
     """
     if scheme not in ("he", "keras"):
         raise ValueError(f"init must be 'he' or 'keras', but got {scheme!r}")
@@ -78,7 +81,8 @@ def initialise(model: nn.Module, scheme: str) -> None:
         if scheme == "keras":
             _glorot(module)
         elif isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            fan_out = module.weight[0, 0].numel() * module.out_channels // module.groups
+            nn.init.normal_(module.weight, std=math.sqrt(2.0 / fan_out))
         else:
             nn.init.normal_(module.weight, std=0.01)
         if module.bias is not None:

@@ -1,0 +1,153 @@
+"""The command line: thin commands over the library. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Optional, Tuple
+
+import click
+
+from nas_edge.errors import NasEdgeError
+from nas_edge.version import __version__
+
+
+class _Group(click.Group):
+    """Prints an error of ours as one line with its exit code; a traceback only with --debug."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NasEdgeError as err:
+            if ctx.params.get("debug"):
+                raise
+            click.echo(f"nas-edge: error: {' '.join(str(err).split())}", err=True)
+            ctx.exit(err.exit_code)
+        except KeyboardInterrupt:
+            click.echo("nas-edge: interrupted", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nas-edge")
+@click.option("--debug", is_flag=True, help="Show a traceback where an error is reported in one line.")
+def main(debug: bool) -> None:
+    """Search for networks that train well in little memory, on the device itself."""
+
+
+@main.command()
+@click.argument("study")
+@click.option("--data", metavar="DIR", help="Images: DIR/{train,val,test}/<class>/, or one folder of classes.")
+@click.option("--trials", type=click.IntRange(min=1), help="Candidates in all, references included.")
+@click.option("--time-budget", metavar="TIME", help="Stop starting candidates after this time, e.g. 8h.")
+@click.option("--memory-limit", metavar="SIZE", help="What a candidate's training may need, e.g. 4GiB.")
+@click.option("--storage", metavar="URL", help="Database for the trials; SQLite in the run folder if not given.")
+@click.option("--out", metavar="DIR", type=click.Path(), help="The run's folder [default: runs/<study>].")
+@click.option("--seed", type=click.IntRange(min=0, max=2**31 - 1), help="Decides every suggestion and training.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--skip-damaged", is_flag=True, help="Leave damaged images out instead of stopping.")
+@click.option("--quiet", is_flag=True, help="Print the front only.")
+def run(study: str, quiet: bool, **options: Any) -> None:
+    """Run STUDY (a file or a shipped name), or go on with it where it stopped."""
+    from nas_edge.cli.run import run_command
+
+    run_command(study, quiet=quiet, **options)
+
+
+@main.command()
+@click.argument("run", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="JSON with unit and source of every figure.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV.")
+def front(run: str, as_json: bool, as_csv: bool) -> None:
+    """Show the Pareto front of RUN, with the handcrafted networks in it."""
+    from nas_edge.cli.views import front_command
+
+    front_command(run, as_json, as_csv)
+
+
+@main.command()
+@click.argument("run", type=click.Path())
+@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="[default: RUN/report.html]")
+@click.option("--accuracy-frontier", type=click.FloatRange(0, 1), default=0.7, show_default=True)
+def report(run: str, out: Optional[str], accuracy_frontier: float) -> None:
+    """Write one HTML file about RUN that opens without a network."""
+    from nas_edge.cli.views import report_command
+
+    report_command(run, out, accuracy_frontier)
+
+
+def _network_options(command: Any) -> Any:
+    for option in (
+        click.option("--image-size", type=click.IntRange(1, 8192), default=224, show_default=True),
+        click.option("--classes", type=click.IntRange(2, 100000), default=2, show_default=True),
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("what")
+@_network_options
+@click.option("--json", "as_json", is_flag=True)
+def show(what: str, image_size: int, classes: int, as_json: bool) -> None:
+    """Show WHAT: a search space, an architecture (a file or e.g. "xception-lite x0.25"), or RUN:TRIAL."""
+    from nas_edge.cli.views import show_command
+
+    show_command(what, image_size, classes, as_json)
+
+
+@main.command()
+@click.argument("what")
+@_network_options
+@click.option("--batch-size", type=click.IntRange(2, 65536), default=16, show_default=True)
+@click.option("--optimizer", type=click.Choice(["adam", "adamw", "sgd"]), default="adam", show_default=True)
+@click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+def estimate(what: str, as_json: bool, **options: Any) -> None:
+    """Estimate what training WHAT costs (an architecture, RUN:TRIAL, or each reference of a space)."""
+    from nas_edge.cli.views import estimate_command
+
+    estimate_command(what, as_json, **options)
+
+
+@main.command()
+def spaces() -> None:
+    """List the shipped search spaces."""
+    from nas_edge.cli.views import list_command
+
+    list_command("search_spaces")
+
+
+@main.command()
+def studies() -> None:
+    """List the shipped studies."""
+    from nas_edge.cli.views import list_command
+
+    list_command("studies")
+
+
+@main.group()
+def data() -> None:
+    """Make image sets."""
+
+
+@data.command("synthetic")
+@click.option("--out", metavar="DIR", type=click.Path(), required=True)
+@click.option("--classes", type=click.Choice(["2", "7"]), default="2", show_default=True)
+@click.option("--image-size", type=click.IntRange(16, 1024), default=64, show_default=True)
+@click.option("--counts", type=(click.IntRange(1), click.IntRange(1), click.IntRange(1)), default=(1000, 400, 400),
+              show_default=True, metavar="TRAIN VAL TEST")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--difficulty", type=click.FloatRange(0, 1), default=0.5, show_default=True)
+def synthetic(out: str, classes: str, image_size: int, counts: Tuple[int, int, int], seed: int, difficulty: float) -> None:
+    """Write the synthetic PCB set as folders of classes."""
+    from nas_edge.cli.data import synthetic_command
+
+    synthetic_command(out, int(classes), image_size, counts, seed, difficulty)
+
+
+if __name__ == "__main__":
+    main()

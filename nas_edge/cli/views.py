@@ -1,0 +1,152 @@
+"""The commands that look at something and change nothing but a report file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import click
+
+from nas_edge.cli.find import find
+from nas_edge.config.files import load_yaml, shipped_files
+from nas_edge.config.units import format_bytes
+from nas_edge.errors import ConfigError
+from nas_edge.models.counts import LayerCount, count_layers, count_model
+from nas_edge.space.architecture import Architecture
+from nas_edge.space.search_space import SearchSpace
+
+
+def front_command(run: str, as_json: bool, as_csv: bool) -> None:
+    """Print a run's front."""
+    from nas_edge.report.rows import front_rows
+    from nas_edge.report.tables import front_csv, front_json
+    from nas_edge.study.run import open_run
+
+    if as_json and as_csv:
+        raise ConfigError("--json and --csv must not be given together")
+    opened = open_run(run)
+    rows = front_rows(opened.records, opened.objectives)
+    if as_json:
+        head = {"run": str(run), "study": opened.name, "objectives": list(opened.objectives)}
+        click.echo(front_json(rows, head))
+    elif as_csv:
+        click.echo(front_csv(rows, opened.objectives), nl=False)
+    else:
+        print_front(opened.name, opened.records, opened.objectives)
+
+
+def print_front(name: str, records: Any, objectives: Any) -> None:
+    """Print the front as a table, with a line on what is not in it."""
+    from rich.console import Console
+
+    from nas_edge.report.rows import front_rows, outcome_counts
+    from nas_edge.report.tables import front_table, metric_names
+
+    rows = front_rows(records, objectives)
+    title = f"{name}: {metric_names(objectives)}"
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(front_table(rows, objectives, title))
+    counts = outcome_counts(records)
+    console.print(
+        f"{len(records)} candidates: " + ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in counts.items()),
+        markup=False,
+    )
+
+
+def report_command(run: str, out: Optional[str], accuracy_frontier: float) -> None:
+    """Write a run's report."""
+    from nas_edge.report.html import write_report
+    from nas_edge.study.run import open_run
+
+    path = write_report(open_run(run), Path(out) if out else None, accuracy_frontier)
+    click.echo(f"report: {path}")
+
+
+def show_command(what: str, image_size: int, classes: int, as_json: bool) -> None:
+    """Print a space's choices, or a network's layers."""
+    name, found = find(what)
+    if isinstance(found, SearchSpace):
+        _show_space(found, image_size, classes, as_json)
+    else:
+        _show_network(name, found, image_size, classes, as_json)
+
+
+def estimate_command(what: str, as_json: bool, **options: Any) -> None:
+    """Print what training costs, by part."""
+    from nas_edge.candidate.estimate import estimate_cost
+    from nas_edge.config.study import RecipeConfig
+
+    name, found = find(what)
+    num_outputs = _num_outputs(options.pop("classes"))
+    recipe = RecipeConfig(**options)
+    networks = found.references if isinstance(found, SearchSpace) else {name: found}
+    if not networks:
+        raise ConfigError(f"{what}: has no references to estimate; name an architecture")
+    costs = {one: estimate_cost(network, recipe, num_outputs) for one, network in networks.items()}
+    if as_json:
+        rows = [{"name": one, **asdict(cost), "peak_bytes": cost.peak_bytes} for one, cost in costs.items()]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for one, cost in costs.items():
+        click.echo(f"{one}: {recipe.image_size} px, batch {recipe.batch_size}, {recipe.optimizer}, {recipe.precision}")
+        click.echo(f"  parameters {cost.num_params:>14,}   MACs {cost.macs:,} an image")
+        for part in ("parameter", "gradient", "optimizer", "activation", "workspace"):
+            size = getattr(cost, f"{part}_bytes")
+            click.echo(f"  {part:<11}{format_bytes(size):>14}   {100 * size / cost.peak_bytes:4.1f}%")
+        click.echo(f"  {'peak':<11}{format_bytes(cost.peak_bytes):>14}   estimated, not measured; within about 10%")
+
+
+def list_command(kind: str) -> None:
+    """Print the shipped files of a kind."""
+    for name, path in shipped_files(kind).items():
+        click.echo(f"{name:<22}{load_yaml(path).get('description', '')}")
+        click.echo(f"{'':<22}{path}")
+
+
+def _num_outputs(classes: int) -> int:
+    return 1 if classes == 2 else classes
+
+
+def _show_space(space: SearchSpace, image_size: int, classes: int, as_json: bool) -> None:
+    num_outputs = _num_outputs(classes)
+    references = {
+        name: asdict(count_model(point.plan, image_size, num_outputs)) for name, point in space.references.items()
+    }
+    if as_json:
+        data = {"name": space.name, "num_points": space.num_points, "choices": space.fingerprint()}
+        click.echo(json.dumps({**data, "references": references}, indent=1))
+        return
+    click.echo(f"{space.name}: {space.num_points:,} points, {len(space.searched)} choices")
+    for name, values in space.choices.items():
+        fixed = "   (fixed)" if len(values) == 1 else ""
+        click.echo(f"  {name:<24}{', '.join(map(str, values))}{fixed}")
+    for name, counts in references.items():
+        click.echo(f"  {name}: {counts['num_params']:,} parameters, {counts['macs']:,} MACs at {image_size} px")
+
+
+def _show_network(name: str, architecture: Architecture, image_size: int, classes: int, as_json: bool) -> None:
+    num_outputs = _num_outputs(classes)
+    rows = count_layers(architecture.plan, image_size, num_outputs)
+    totals = count_model(architecture.plan, image_size, num_outputs)
+    if as_json:
+        data: Dict[str, Any] = {"name": name, "key": architecture.key, "architecture": architecture.to_dict()}
+        click.echo(json.dumps({**data, **asdict(totals), "layers": [asdict(row) for row in rows]}, indent=1))
+        return
+    click.echo(f"{name}   key {architecture.key}   {image_size} px, {classes} classes")
+    click.echo(architecture.to_yaml().rstrip())
+    click.echo(f"{'layer':<22}{'kind':<20}{'output':<18}{'parameters':>12}{'MACs':>16}")
+    for line in _layer_lines(rows):
+        click.echo(line)
+    click.echo(f"{'total':<60}{totals.num_params:>12,}{totals.macs:>16,}")
+    click.echo(f"{'trainable':<60}{totals.num_trainable:>12,}")
+
+
+def _layer_lines(rows: List[LayerCount]) -> List[str]:
+    return [
+        f"{row.name:<22}{row.kind:<20}{'x'.join(map(str, row.out_shape)):<18}{row.num_params:>12,}{row.macs:>16,}"
+        for row in rows
+    ]

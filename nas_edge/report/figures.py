@@ -1,0 +1,156 @@
+"""The front and its growth as plotly figures."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence
+
+import numpy as np
+
+from nas_edge.candidate.measurement import METRICS
+from nas_edge.pareto import hypervolume_history, quadrants, reference_point_of
+from nas_edge.report.rows import format_metric, metric_title
+from nas_edge.study.records import TrialRecord, comparable, front_of, losses_of
+
+_FRONT = "#0b6e4f"
+_OTHER = "#9aa5b1"
+_REFERENCE = "#b23a48"
+_INK = "#52606d"
+
+
+def front_figure(records: Sequence[TrialRecord], objectives: Sequence[str], accuracy_frontier: float) -> Any:
+    """Return accuracy (first objective) against cost (second), references and quadrants marked."""
+    import plotly.graph_objects as go
+
+    finished = comparable(records, objectives)
+    front = front_of(records, objectives) if finished else []
+    on_front = {record.number for record in front}
+    others = [r for r in finished if r.number not in on_front and not r.reference]
+    references = [r for r in finished if r.reference]
+    figure = go.Figure()
+    _add_points(figure, others, objectives, "dominated", {"color": _OTHER, "size": 7, "opacity": 0.7})
+    if len(objectives) == 2:
+        steps = sorted((_scaled(r, objectives[1]), _scaled(r, objectives[0])) for r in front)
+        figure.add_scatter(
+            x=[x for x, _ in steps],
+            y=[y for _, y in steps],
+            mode="lines",
+            line={"shape": "hv", "color": _FRONT, "width": 1.5},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    _add_points(figure, front, objectives, "on the front", {"color": _FRONT, "size": 10})
+    _add_points(
+        figure,
+        references,
+        objectives,
+        "handcrafted",
+        {"color": "rgba(0,0,0,0)", "size": 17, "symbol": "diamond", "line": {"color": _REFERENCE, "width": 2}},
+    )
+    for record in references:
+        figure.add_annotation(
+            x=_scaled(record, objectives[1]),
+            y=_scaled(record, objectives[0]),
+            text=_escape(record.name),
+            showarrow=False,
+            yshift=18,
+            font={"color": _REFERENCE, "size": 12},
+        )
+    if objectives[0].endswith("accuracy") and objectives[1].endswith("memory") and finished:
+        _add_quadrants(figure, finished, objectives, accuracy_frontier)
+    figure.update_layout(
+        **_layout(), xaxis_title=_axis_title(objectives[1]), yaxis_title=_axis_title(objectives[0]), height=520
+    )
+    return figure
+
+
+def hypervolume_figure(records: Sequence[TrialRecord], objectives: Sequence[str]) -> Any:
+    """Return the front's hypervolume after each finished candidate, as a share of the last."""
+    import plotly.graph_objects as go
+
+    finished = comparable(records, objectives)
+    figure = go.Figure()
+    if finished:
+        losses = losses_of(finished, objectives)
+        volumes = hypervolume_history(losses, reference_point_of(losses))
+        share = volumes / volumes[-1] if volumes[-1] > 0 else np.zeros_like(volumes)
+        figure.add_scatter(
+            x=list(range(1, len(finished) + 1)),
+            y=share.tolist(),
+            mode="lines+markers",
+            line={"shape": "hv", "color": _FRONT},
+            text=[_escape(r.name) for r in finished],
+            hovertemplate="%{text}<br>%{y:.1%}<extra></extra>",
+            showlegend=False,
+        )
+    figure.update_layout(
+        **_layout(),
+        xaxis_title="candidates finished",
+        yaxis_title="hypervolume (share of the last)",
+        yaxis_range=[0, 1.05],
+        height=300,
+    )
+    return figure
+
+
+def _add_points(
+    figure: Any, records: Sequence[TrialRecord], objectives: Sequence[str], name: str, marker: Dict[str, Any]
+) -> None:
+    if not records:
+        return
+    figure.add_scatter(
+        x=[_scaled(r, objectives[1]) for r in records],
+        y=[_scaled(r, objectives[0]) for r in records],
+        mode="markers",
+        marker=marker,
+        name=name,
+        text=[_hover(r) for r in records],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _add_quadrants(
+    figure: Any, finished: Sequence[TrialRecord], objectives: Sequence[str], accuracy_frontier: float
+) -> None:
+    """The paper's Figure 4: a frontier on each axis."""
+    accuracy = [r.measurement.metrics[objectives[0]].value for r in finished]
+    memory = [r.measurement.metrics[objectives[1]].value for r in finished]
+    found = quadrants(accuracy, memory, accuracy_frontier)
+    line = {"color": _INK, "width": 1, "dash": "dot"}
+    figure.add_hline(y=found.accuracy_frontier, line=line)
+    figure.add_vline(x=found.memory_frontier / 2**20, line=line)
+
+
+def _scaled(record: TrialRecord, objective: str) -> float:
+    value = record.measurement.metrics[objective].value
+    return value / 2**20 if objective in METRICS and METRICS[objective].unit == "bytes" else value
+
+
+def _axis_title(objective: str) -> str:
+    unit = METRICS[objective].unit if objective in METRICS else ""
+    unit = {"bytes": "MiB", "share": "", "count": ""}.get(unit, unit)
+    return metric_title(objective) + (f" ({unit})" if unit else "")
+
+
+def _hover(record: TrialRecord) -> str:
+    lines: List[str] = [f"<b>{_escape(record.name)}</b>"]
+    for name, metric in record.measurement.metrics.items():
+        lines.append(f"{_escape(metric_title(name))}: {_escape(format_metric(name, metric.value))}")
+    return "<br>".join(lines)
+
+
+def _escape(text: str) -> str:
+    """Plotly reads a little HTML in its texts."""
+    import html
+
+    return html.escape(text)
+
+
+def _layout() -> Dict[str, Any]:
+    return {
+        "template": "plotly_white",
+        "font": {"family": "system-ui, sans-serif", "color": _INK},
+        "margin": {"l": 60, "r": 20, "t": 30, "b": 55},
+        "legend": {"orientation": "h", "y": 1.06, "x": 0},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+    }

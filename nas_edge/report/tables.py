@@ -1,0 +1,95 @@
+"""The front as a terminal table, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any, List, Mapping, Sequence
+
+from nas_edge.report.rows import (
+    FrontRow,
+    changes,
+    format_metric,
+    metric_title,
+    paper_record,
+    shown_metrics,
+)
+
+HEADS = {
+    "val_accuracy": "val acc",
+    "test_accuracy": "test acc",
+    "peak_memory": "peak mem",
+    "train_peak_memory": "peak in training",
+    "mean_memory": "mean mem",
+    "latency": "latency",
+    "epoch_time": "epoch",
+    "params": "params",
+    "macs": "MACs",
+}
+NARROW = ("val_accuracy", "test_accuracy", "peak_memory", "mean_memory", "latency", "params", "macs")
+
+
+def front_table(rows: Sequence[FrontRow], objectives: Sequence[str], title: str) -> Any:
+    """Return a rich table: the front from the least second objective on, references marked."""
+    from rich.table import Table
+    from rich.text import Text
+
+    metrics = [m for m in shown_metrics(rows, objectives) if m in objectives or m in NARROW]
+    paper = paper_record([row.record for row in rows])
+    table = Table(title=title, title_justify="left", header_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column("candidate", no_wrap=True)
+    for name in metrics:
+        table.add_column(HEADS.get(name, name), justify="right", no_wrap=True)
+    if paper is not None:
+        table.add_column("against the paper's")
+    for row in rows:
+        record = row.record
+        mark = "●" if row.is_on_front else "○"
+        cells = [format_metric(name, record.value(name)) for name in metrics]
+        if paper is not None:
+            cells.append(_against(row, paper, objectives))
+        style = "bold" if record.reference else ("" if row.is_on_front else "dim")
+        table.add_row(mark, Text(record.name), *(Text(cell) for cell in cells), style=style)
+    table.caption = "● on the front   ○ a reference that is not on it   bold: handcrafted"
+    table.caption_justify = "left"
+    return table
+
+
+def front_json(rows: Sequence[FrontRow], head: Mapping[str, Any]) -> str:
+    """Return the rows with unit and source of every figure."""
+    return json.dumps({**head, "rows": [row.to_dict() for row in rows]}, indent=1)
+
+
+def front_csv(rows: Sequence[FrontRow], objectives: Sequence[str]) -> str:
+    """Return the rows as CSV, units in the header."""
+    metrics = shown_metrics(rows, objectives)
+    units = {
+        name: metric.unit for row in rows for name, metric in row.record.measurement.metrics.items()
+    }
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    heads: List[str] = [f"{name} ({units[name]})" if units.get(name) else name for name in metrics]
+    writer.writerow(["number", "name", "on_front", "against_paper", "outcome", *heads])
+    for row in rows:
+        record = row.record
+        values = [record.value(name) for name in metrics]
+        writer.writerow(
+            [record.number, record.name, row.is_on_front, row.relation or "", record.measurement.outcome]
+            + ["" if value is None else f"{value:.10g}" for value in values]
+        )
+    return out.getvalue()
+
+
+def metric_names(names: Sequence[str]) -> str:
+    """Return names for a heading."""
+    return " against ".join(metric_title(name) for name in names)
+
+
+def _against(row: FrontRow, paper: Any, objectives: Sequence[str]) -> str:
+    if not row.record.measurement.is_finished:
+        return row.note
+    if row.record is paper:
+        return "the paper's configuration"
+    return changes(row.record.measurement, paper.measurement, objectives)

@@ -1,0 +1,133 @@
+"""Optuna's trials as plain records: what every table, plot and front is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+
+import numpy as np
+
+from nas_edge.candidate.measurement import METRICS, Measurement
+from nas_edge.errors import StudyError
+from nas_edge.pareto import front_mask, to_losses
+
+# User attributes of a trial.
+WORKER = "nas_edge:worker"
+KEY = "nas_edge:key"
+POINT = "nas_edge:point"
+REFERENCE = "nas_edge:reference"
+MEASUREMENT = "nas_edge:measurement"
+HISTORY = "nas_edge:history"
+DUPLICATE_OF = "nas_edge:duplicate_of"
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One candidate. ``point`` is plain data of the space; ``reference`` names a handcrafted one."""
+
+    number: int
+    key: str
+    point: Any
+    reference: Optional[str]
+    measurement: Measurement
+
+    @property
+    def name(self) -> str:
+        """The reference's name, or the trial's number."""
+        return self.reference or f"trial {self.number}"
+
+    def value(self, metric: str) -> Optional[float]:
+        """Return a figure, or None where there is none."""
+        found = self.measurement.metrics.get(metric)
+        return None if found is None else found.value
+
+
+def records_of(trials: Iterable[Any]) -> List[TrialRecord]:
+    """Return the records of the trials that were measured, duplicates left out, by number."""
+    records = []
+    for trial in trials:
+        attrs = trial.user_attrs
+        if MEASUREMENT not in attrs or DUPLICATE_OF in attrs or not trial.state.is_finished():
+            continue
+        measured = Measurement.from_dict({**attrs[MEASUREMENT], "history": attrs.get(HISTORY, [])})
+        records.append(
+            TrialRecord(trial.number, attrs[KEY], attrs[POINT], attrs.get(REFERENCE), measured)
+        )
+    return sorted(records, key=lambda record: record.number)
+
+
+def comparable(records: Sequence[TrialRecord], objectives: Sequence[str]) -> List[TrialRecord]:
+    """Return the finished records that have every objective.
+
+    Raises:
+        StudyError: If an objective's figures come from different sources or devices, which cannot
+            stand on one axis.
+    """
+    finished = [r for r in records if r.measurement.is_finished and all(o in r.measurement.metrics for o in objectives)]
+    for objective in objectives:
+        sources = {_comparable_source(r.measurement.metrics[objective].source) for r in finished}
+        if len(sources) > 1:
+            raise StudyError(
+                f"{objective} was read from different sources ({'; '.join(sorted(sources))}), "
+                "which cannot stand on one axis"
+            )
+    devices = {(r.measurement.device.get("kind"), r.measurement.device.get("name")) for r in finished}
+    if len(devices) > 1:
+        raise StudyError(f"the trials were measured on different devices ({devices}), which do not compare")
+    return finished
+
+
+def losses_of(records: Sequence[TrialRecord], objectives: Sequence[str]) -> np.ndarray:
+    """Return the objectives as losses, shape (n, m), lower is better."""
+    values = [[record.measurement.metrics[o].value for o in objectives] for record in records]
+    table = np.asarray(values, dtype=np.float64).reshape(len(records), len(objectives))
+    return to_losses(table, [direction_of(o) for o in objectives])
+
+
+def front_of(records: Sequence[TrialRecord], objectives: Sequence[str]) -> List[TrialRecord]:
+    """Return the records that no other dominates, from the least second objective on."""
+    finished = comparable(records, objectives)
+    mask = front_mask(losses_of(finished, objectives))
+    chosen = [record for record, kept in zip(finished, mask) if kept]
+    return sorted(chosen, key=lambda r: r.measurement.metrics[objectives[1]].value)
+
+
+def direction_of(objective: str) -> str:
+    """Return "maximize" or "minimize"."""
+    return METRICS[objective].direction if objective in METRICS else "minimize"
+
+
+def to_frame(records: Sequence[TrialRecord]) -> Any:
+    """Return a pandas DataFrame, one row a record: number, name, outcome, metrics, choices."""
+    import pandas as pd
+
+    rows: List[Dict[str, Any]] = []
+    for record in records:
+        row: Dict[str, Any] = {
+            "number": record.number,
+            "name": record.name,
+            "reference": record.reference,
+            "outcome": record.measurement.outcome,
+            "reason": record.measurement.reason,
+        }
+        row.update({name: metric.value for name, metric in record.measurement.metrics.items()})
+        row["wall_s"] = record.measurement.wall_s
+        if isinstance(record.point, Mapping):
+            row.update(_flat("", record.point))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _comparable_source(source: str) -> str:
+    """An epoch's number in a source does not make it another source."""
+    return source.partition(", epoch ")[0]
+
+
+def _flat(prefix: str, data: Mapping[str, Any]) -> Dict[str, Any]:
+    flat: Dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(f"{prefix}{key}.", value))
+        else:
+            flat[f"{prefix}{key}"] = "-".join(map(str, value)) if isinstance(value, list) else value
+    return flat

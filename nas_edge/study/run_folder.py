@@ -1,0 +1,165 @@
+"""The folder of a run: where everything of one study lies, and who may write to it.
+
+    run.json            what this run is (format, study name, storage), written first
+    study.yaml          the resolved study file
+    study.db            Optuna's storage, unless another was given
+    candidates/0007/    architecture.yaml, history.csv, curve.png, measurement.json, log.txt
+    artifacts/          the same for Optuna's dashboard
+    cache/              the decoded images
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional
+
+from filelock import FileLock, Timeout
+
+from nas_edge.errors import EnvironmentProblem, StudyError
+from nas_edge.study.storage import mask
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """An opened run folder. ``worker`` names it among those that share a storage."""
+
+    path: Path
+    study_name: str
+    worker: str
+    storage_url: Optional[str]
+
+    @property
+    def database_url(self) -> str:
+        """The storage's URL; the run's own SQLite file unless another was given."""
+        return self.storage_url or f"sqlite:///{(self.path / 'study.db').resolve()}"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of Optuna's artifact store."""
+        return self.path / "artifacts"
+
+    @property
+    def cache(self) -> Path:
+        """The folder of decoded images."""
+        return self.path / "cache"
+
+    def candidate(self, number: int) -> Path:
+        """Return the folder of a trial."""
+        return self.path / "candidates" / f"{number:04d}"
+
+    def lock(self) -> FileLock:
+        """Return the taken lock of the run.
+
+        Raises:
+            StudyError: If another process works in this folder.
+            EnvironmentProblem: If the folder cannot be written.
+        """
+        lock = FileLock(str(self.path / ".lock"), timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise StudyError(
+                f"{self.path}: another process is running this study; wait for it, or give this one "
+                "a folder of its own with --out"
+            ) from None
+        except OSError as err:
+            raise unwritable(self.path, err) from err
+        return lock
+
+
+def create_or_open(path: Path, study_name: str, storage_url: Optional[str]) -> RunFolder:
+    """Return the run folder, made if it is not there.
+
+    Raises:
+        StudyError: If the folder holds something else, another study, or another storage's run.
+        EnvironmentProblem: If it cannot be written.
+    """
+    if (path / "run.json").exists():
+        folder = open_folder(path)
+        if folder.study_name != study_name:
+            raise StudyError(
+                f"{path}: holds the study {folder.study_name!r}, not {study_name!r}; use --out for another folder"
+            )
+        if storage_url is not None and storage_url != folder.database_url:
+            raise StudyError(
+                f"{path}: keeps its trials in {mask(folder.database_url)}, not in {mask(storage_url)}; "
+                "leave --storage out to go on, or use --out for another folder"
+            )
+        return folder
+    try:
+        if path.is_dir() and any(path.iterdir()):
+            raise StudyError(f"{path}: must be empty or a run of nas-edge, but holds other files; use --out")
+        path.mkdir(parents=True, exist_ok=True)
+        folder = RunFolder(path, study_name, uuid.uuid4().hex[:12], storage_url)
+        data = {"format": FORMAT, "study": study_name, "worker": folder.worker, "storage": storage_url}
+        write_whole(path / "run.json", json.dumps(data, indent=1), private=True)
+    except OSError as err:
+        raise unwritable(path, err) from err
+    return folder
+
+
+def open_folder(path: Path) -> RunFolder:
+    """Return a run folder that is there.
+
+    Raises:
+        StudyError: If it is no run, or one of another version.
+    """
+    file = path / "run.json"
+    if not file.is_file():
+        what = "there is no such folder" if not path.exists() else "it holds no run.json"
+        raise StudyError(f"{path}: must be the folder of a run, but {what}")
+    try:
+        data: Dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if data["format"] != FORMAT:
+            raise StudyError(
+                f"{file}: was written by another version of nas-edge (format {data['format']}, "
+                f"this one reads {FORMAT}); use that version, or start anew with --out"
+            )
+        return RunFolder(path, data["study"], data["worker"], data["storage"])
+    except (ValueError, KeyError, TypeError) as err:
+        if isinstance(err, StudyError):
+            raise
+        raise StudyError(f"{file}: is damaged ({type(err).__name__}: {err}); start anew with --out") from err
+    except OSError as err:
+        raise EnvironmentProblem(f"{file}: cannot be read ({err.strerror or err})") from err
+
+
+def write_whole(path: Path, text: str, private: bool = False) -> None:
+    """Write a file that a crash or a power cut leaves either as it was or whole."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with open(partial, "w", encoding="utf-8") as file:
+            if private:
+                os.chmod(partial, 0o600)  # a storage URL may hold a password
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path) -> Optional[Mapping[str, Any]]:
+    """Return a JSON file's mapping, or None if there is no whole one."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def unwritable(path: Path, err: OSError) -> EnvironmentProblem:
+    """Return the error that says why a run folder cannot be written."""
+    why = "the disk is full" if err.errno == errno.ENOSPC else err.strerror or str(err)
+    return EnvironmentProblem(
+        f"{path}: cannot be written ({why}); mend that and run the same command again, "
+        "or use --out for another folder"
+    )

@@ -1,0 +1,104 @@
+"""Optuna's storage: SQLite as a running study and its dashboard need it, or any other database.
+
+SQLite is opened in write-ahead mode with ``synchronous=NORMAL`` (0.07 s a trial instead of 0.5 s)
+and a busy timeout, so that the dashboard beside a running study does not lock it out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Iterator
+
+from nas_edge.errors import ConfigError, EnvironmentProblem
+
+BUSY_TIMEOUT_S = 60.0
+
+
+def open_storage(url: str) -> Any:
+    """Return Optuna's storage for a database URL.
+
+    Raises:
+        ConfigError: If the URL is malformed or its driver is not installed.
+        EnvironmentProblem: If the database cannot be reached or is of another Optuna version.
+    """
+    import optuna
+    import sqlalchemy
+
+    is_sqlite = url.startswith("sqlite:")
+    options = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if is_sqlite else {"pool_pre_ping": True}
+    try:
+        if is_sqlite:
+            # Before Optuna's own first connection, so that its tables are made in this mode too.
+            _use_write_ahead(url)
+        storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
+        return _configure(storage) if is_sqlite else storage
+    except sqlalchemy.exc.ArgumentError:
+        raise ConfigError(
+            f"--storage must be a database URL such as postgresql://user:password@host/name, but got {url!r}"
+        ) from None
+    except (ImportError, sqlalchemy.exc.NoSuchModuleError) as err:
+        raise ConfigError(
+            f"--storage {mask(url)}: its driver is missing ({first_line(err)}); "
+            "install nas-edge[postgres] or nas-edge[mysql]"
+        ) from err
+    except RuntimeError as err:  # Optuna: the schema is of another version
+        raise EnvironmentProblem(
+            f"{mask(url)}: {first_line(err)}; use the Optuna that made it, or `optuna storage upgrade`"
+        ) from err
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, OSError) as err:
+        raise EnvironmentProblem(f"{mask(url)}: the storage cannot be opened ({first_line(err)})") from err
+
+
+@contextlib.contextmanager
+def storage_errors(url: str) -> Iterator[None]:
+    """Turn a lost or full database into one line; the study goes on with the same command."""
+    import optuna
+    import sqlalchemy
+
+    try:
+        yield
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as err:
+        cause = err.__cause__ or err
+        raise EnvironmentProblem(
+            f"{mask(url)}: the storage failed ({first_line(cause)}); nothing finished is lost: "
+            "run the same command again once it is back"
+        ) from err
+
+
+def mask(url: str) -> str:
+    """Return the URL without its password."""
+    import sqlalchemy
+
+    try:
+        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError:
+        return url
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
+def _use_write_ahead(url: str) -> None:
+    """Put the file into write-ahead mode, which it keeps."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    finally:
+        engine.dispose()
+
+
+def _configure(storage: Any) -> Any:
+    """Let every connection of an SQLite storage skip the sync that write-ahead makes needless."""
+    import sqlalchemy
+
+    @sqlalchemy.event.listens_for(storage.engine, "connect")
+    def configure(connection: Any, record: Any) -> None:
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    storage.engine.dispose()  # connections made before this line are not configured
+    return storage

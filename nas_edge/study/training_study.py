@@ -1,0 +1,157 @@
+"""A study file in, a run on real or synthetic images out: what `nas-edge run` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Union
+
+import yaml
+
+from nas_edge.candidate.estimate import estimate_cost
+from nas_edge.candidate.evaluator import TrainingEvaluator
+from nas_edge.candidate.process import ChildLimits
+from nas_edge.config.space import SpaceConfig, load_space_config
+from nas_edge.config.study import StudyConfig
+from nas_edge.config.units import format_bytes
+from nas_edge.data.image_set import ImageSet
+from nas_edge.data.source import load_image_set
+from nas_edge.device.machine import Device, find_device
+from nas_edge.errors import ConfigError
+from nas_edge.space.search_space import SearchSpace
+from nas_edge.space.smallest import smallest_points
+from nas_edge.study.engine import Event, _ignore, run_study
+from nas_edge.study.records import TrialRecord
+from nas_edge.study.run_folder import create_or_open, unwritable, write_whole
+from nas_edge.training.recipe import check_precision
+
+
+def run_training_study(
+    config: StudyConfig,
+    *,
+    out: Union[str, Path],
+    beside: Optional[Path] = None,
+    storage: Optional[str] = None,
+    device: str = "auto",
+    on_event: Callable[[Event], None] = _ignore,
+) -> List[TrialRecord]:
+    """Run a study file's study, or go on with it.
+
+    Args:
+        config: The validated study.
+        out: The run's folder.
+        beside: The folder in which a relative path of a search space is looked for too.
+        storage: Database URL; the run's own SQLite file by default.
+        device: "auto", "cpu" or "cuda".
+        on_event: Hears of everything as it happens.
+    Raises:
+        ConfigError: If the study cannot run as it is written.
+        DataError: If the images cannot be used.
+        StudyError: If the folder holds another study.
+        EnvironmentProblem: If the machine is at fault.
+    """
+    space_config, space_path = load_space_config(config.space, beside)
+    space = SearchSpace.from_config(space_config, str(space_path))
+    found = find_device(device)
+    check_precision(config.recipe, found.kind)
+    folder = create_or_open(Path(out), config.name, storage)
+    with folder.lock():
+        images = load_image_set(
+            config.data,
+            config.recipe.image_size,
+            folder.cache,
+            lambda text: on_event({"event": "note", "text": text}),
+        )
+        _check_space(space, config, images)
+        _write_resolved(config, space_config, folder.path)
+    on_event(_study_event(config, space, images, found, folder.path))
+    evaluator = TrainingEvaluator(
+        recipe=config.recipe,
+        images=images,
+        device=found,
+        memory_limit_bytes=config.memory_limit,
+        limits=ChildLimits(config.limits.candidate_time, config.limits.silence),
+        keep_weights=config.artifacts.weights,
+    )
+    return run_study(
+        space,
+        evaluator,
+        objectives=config.objectives,
+        trials=config.trials,
+        out=out,
+        name=config.name,
+        sampler=config.sampler,
+        seed=config.seed,
+        storage=storage,
+        time_budget_s=config.time_budget,
+        identity=_identity(config, images, found),
+        on_event=on_event,
+    )
+
+
+def _identity(config: StudyConfig, images: ImageSet, device: Device) -> Dict[str, Any]:
+    """Return what decides the figures beside space, objectives and seed."""
+    return {
+        "recipe": config.recipe.model_dump(),
+        "data": {
+            "identity": images.identity,
+            "classes": list(images.class_names),
+            "counts": images.counts,
+        },
+        "device": {"kind": device.kind, "name": device.name},
+        "memory_limit": config.memory_limit,
+    }
+
+
+def _check_space(space: SearchSpace, config: StudyConfig, images: ImageSet) -> None:
+    """Refuse, before anything trains, a limit that nothing fits and images that are too small.
+
+    Raises:
+        ConfigError: Naming what the smallest candidate needs.
+    """
+    points = smallest_points(space, config.recipe.image_size)
+    costs = [estimate_cost(point, config.recipe, images.num_outputs) for point in points]
+    needs = min(cost.peak_bytes for cost in costs)
+    least = min(cost.lower_bound_bytes for cost in costs)
+    if config.memory_limit is not None and least > config.memory_limit:
+        raise ConfigError(
+            f"memory_limit must be at least what the smallest candidate needs, an estimated "
+            f"{format_bytes(needs)}, but got {format_bytes(config.memory_limit)}; raise it, or lower "
+            "recipe.batch_size or recipe.image_size"
+        )
+
+
+def _write_resolved(config: StudyConfig, space: SpaceConfig, path: Path) -> None:
+    """Keep study and space as they were understood; both are files that `nas-edge run` takes."""
+    study = config.model_dump(mode="json")
+    study["space"] = "space.yaml"
+    if config.data.path is not None:
+        study["data"]["path"] = str(Path(config.data.path).resolve())
+    try:
+        write_whole(path / "space.yaml", _yaml(space.model_dump(mode="json")))
+        write_whole(path / "study.yaml", _yaml(study))
+    except OSError as err:
+        raise unwritable(path, err) from err
+
+
+def _yaml(data: Any) -> str:
+    return str(yaml.safe_dump(data, sort_keys=False, default_flow_style=None))
+
+
+def _study_event(
+    config: StudyConfig, space: SearchSpace, images: ImageSet, device: Device, path: Path
+) -> Event:
+    return {
+        "event": "study",
+        "name": config.name,
+        "space": space.name,
+        "num_points": space.num_points,
+        "data": images.description,
+        "counts": images.counts,
+        "classes": list(images.class_names),
+        "left_out": images.left_out,
+        "image_size": images.image_size,
+        "device": device.to_dict(),
+        "out": str(path),
+        "epochs": config.recipe.epochs,
+        "objectives": list(config.objectives),
+    }
