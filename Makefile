@@ -1,0 +1,53 @@
+# `make help` lists what there is. Needed: Python 3.8 to 3.13 with its venv module, make, git.
+#
+# The environment is made by scripts/make_venv.py in .venv: tested versions (constraints.txt), on a
+# Jetson with the board's own torch. It knows by itself when nothing is to be done, so every target
+# calls it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= runs/demo
+
+# What a plain `make test` leaves to `make test-all`.
+QUICK := not slow and not browser and not gpu and not jetson and not keras
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-all test-floor lint format clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
+	do printf '  make %-11s %s\n' "$$name" "$$what"; done
+
+venv: ## make .venv with what nas-edge needs to run
+	@$(PYTHON) scripts/make_venv.py $(VENV)
+
+demo: venv ## search on the synthetic PCB set: the front and a report in at most 5 minutes
+	@$(BIN)/nas-edge run demo --out $(OUT)
+
+test: ## the tests, without the slow ones
+	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test
+	@$(BIN)/python -m pytest -q --durations=10 -m "$(QUICK)" $(PYTEST_ARGS)
+
+test-all: ## every test that this machine can run: slow, keras, browser, gpu, jetson too
+	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test,keras
+	@$(BIN)/python -m pytest -q --durations=25 $(PYTEST_ARGS)
+
+test-floor: ## the tests on Python 3.8, torch 2.1, optuna 4.5 (FLOOR_PYTHON=... to name a Python 3.8)
+	@$(PYTHON) scripts/run_floor.py -q --durations=10 -m "$(QUICK)" $(PYTEST_ARGS)
+
+lint: ## ruff and mypy
+	@$(PYTHON) scripts/make_venv.py $(VENV) --extras dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: ## let ruff mend what it can
+	@$(PYTHON) scripts/make_venv.py $(VENV) --extras dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## remove .venv, caches and builds; runs/ stays
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
