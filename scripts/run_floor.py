@@ -10,6 +10,7 @@ Standard library only.
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,7 +64,9 @@ def find_floor_python(environment: Mapping[str, str]) -> Optional[str]:
 def floor_venv(environment: Mapping[str, str]) -> Path:
     """Return the environment's place: another one for every set of versions."""
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    asked = [(ROOT / "constraints.txt").read_text(encoding="utf-8")]
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    # A version raised for newer Pythons only does not make the floor anew: that takes minutes.
+    asked = [line for line in lines if not re.search(r"^#|python_version (>=|==) ", line)]
     asked += read_requirements(pyproject, EXTRAS)
     key = hashlib.sha256("\n".join(asked).encode()).hexdigest()[:16]
     cache = environment.get("XDG_CACHE_HOME") or str(Path(environment["HOME"]) / ".cache")

@@ -82,6 +82,10 @@ def test_environment_is_kept_outside_the_checkout_by_its_versions(run_floor, hom
     monkeypatch.setattr(run_floor, "ROOT", other)
     assert run_floor.floor_venv({"HOME": str(home)}) == first
 
+    with (other / "constraints.txt").open("a") as file:
+        file.write("# said\nnewer==1.0; python_version >= '3.9'\n")
+    assert run_floor.floor_venv({"HOME": str(home)}) == first
+
     (other / "constraints.txt").write_text("torch==2.1.1\n")
     assert run_floor.floor_venv({"HOME": str(home)}) != first
 
