@@ -54,7 +54,7 @@ def main() -> None:
         for name, architecture in _architectures(space, recipe.image_size, options.random).items():
             found = []
             for seed in range(options.seeds):
-                job = Job(seed, seed, Path(scratch) / "job")
+                job = Job(seed, seed, Path(scratch) / f"{architecture.key}-{seed}")
                 measured = evaluator.bind(job)(architecture)
                 if not measured.is_finished:
                     print(f"{name}: {measured.outcome}: {measured.reason}")

@@ -1,0 +1,1 @@
+"""One candidate: its estimate, its processes, what came of it."""

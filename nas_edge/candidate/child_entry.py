@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
@@ -16,21 +18,21 @@ from nas_edge.candidate.measurement import CRASHED, DIVERGED, OUT_OF_MEMORY
 
 
 def enter(connection: Connection, task: str, job: Dict[str, Any], log: str) -> None:
-    """Run a task of `nas_edge.candidate.child` and send its result or its failure."""
+    """Run a task, "package.module:function", and send its result or its failure."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    _redirect_output(log)
     send = _sender(connection)
     send({"event": "started"})
     try:
-        from nas_edge.candidate import child
-
-        result = getattr(child, task)(job, send)
+        _redirect_output(log)
+        module, _, function = task.partition(":")
+        result = getattr(importlib.import_module(module), function)(job, send)
         send({"event": "result", "result": result})
-    except BaseException as err:  # noqa: BLE001 - whatever it is, the parent has to know
-        traceback.print_exc()
-        sys.stderr.flush()
+    except BaseException as err:
+        with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
+            traceback.print_exc()
+            sys.stderr.flush()
         send(_failure(err, log))
     finally:
         connection.close()

@@ -6,6 +6,7 @@ before an epoch is spent, then the training runs, each in a process of its own.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,9 @@ from nas_edge.device.machine import Device, available_memory_bytes, versions
 from nas_edge.models.counts import count_model
 from nas_edge.space.architecture import Architecture
 
+PROBE_TASK = "nas_edge.candidate.probe:probe"
+TRAINING_TASK = "nas_edge.candidate.child:train_candidate"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -36,7 +40,7 @@ class Job:
     number: int
     seed: int
     folder: Path
-    on_progress: Callable[[Message], None] = field(default=lambda message: None)
+    on_progress: Callable[[Message], None] = field(default=lambda _: None)
 
 
 @dataclass(frozen=True)
@@ -50,14 +54,14 @@ class TrainingEvaluator:
         memory_limit_bytes: What a candidate may need; None for no limit.
         limits: When a candidate's process counts as hung.
         keep_weights: Whether the evaluated weights are kept in the candidate's folder.
-        job: Set by `bind`.
+        job: Set by `bind`; without it seed 0 and a new temporary folder, which stays for its log.
     """
 
     recipe: RecipeConfig
     images: ImageSet
     device: Device
     memory_limit_bytes: Optional[int] = None
-    limits: ChildLimits = ChildLimits()
+    limits: ChildLimits = field(default_factory=ChildLimits)
     keep_weights: bool = False
     job: Optional[Job] = None
 
@@ -68,7 +72,7 @@ class TrainingEvaluator:
     def __call__(self, architecture: Architecture) -> Measurement:
         """Train one architecture in a process of its own and return what was measured."""
         started = time.monotonic()
-        job = self.job or Job(0, 0, Path.cwd())
+        job = self.job or Job(0, 0, Path(tempfile.mkdtemp(prefix="nas-edge-")))
         job.folder.mkdir(parents=True, exist_ok=True)
         measured = self._evaluate(architecture, job)
         return replace(
@@ -86,16 +90,23 @@ class TrainingEvaluator:
             if estimate.lower_bound_bytes > self.memory_limit_bytes:
                 need = f"an estimated {format_bytes(estimate.peak_bytes)}"
                 return self._over_limit(metrics, need, estimate.peak_bytes, ESTIMATE_SOURCE)
-        available = available_memory_bytes() if self.device.kind == "cpu" else self.device.memory_bytes
-        probe = self._run("probe", architecture, job)
+        available = (
+            available_memory_bytes() if self.device.kind == "cpu" else self.device.memory_bytes
+        )
+        probe = self._run(PROBE_TASK, architecture, job)
         if probe.result is None:
             return self._failed(probe, metrics, available)
         metrics["peak_memory"] = Metric(probe.result["peak_bytes"], "bytes", probe.result["source"])
-        if self.memory_limit_bytes is not None and probe.result["peak_bytes"] > self.memory_limit_bytes:
+        if (
+            self.memory_limit_bytes is not None
+            and probe.result["peak_bytes"] > self.memory_limit_bytes
+        ):
             need = format_bytes(probe.result["peak_bytes"])
-            return self._over_limit(metrics, need, probe.result["peak_bytes"], probe.result["source"])
+            return self._over_limit(
+                metrics, need, probe.result["peak_bytes"], probe.result["source"]
+            )
         job.on_progress({"event": "probed", "peak_bytes": probe.result["peak_bytes"]})
-        trained = self._run("train_candidate", architecture, job)
+        trained = self._run(TRAINING_TASK, architecture, job)
         if trained.result is None:
             return self._failed(trained, metrics, available)
         metrics.update(_trained_metrics(trained.result))
@@ -127,7 +138,9 @@ class TrainingEvaluator:
         counts = count_model(architecture.plan, self.recipe.image_size, self.images.num_outputs)
         return {
             "params": Metric(counts.num_params, "count", "counted, moving statistics included"),
-            "macs": Metric(counts.macs, "count", f"counted at {self.recipe.image_size} px, one image"),
+            "macs": Metric(
+                counts.macs, "count", f"counted at {self.recipe.image_size} px, one image"
+            ),
         }
 
     def _over_limit(
@@ -139,7 +152,11 @@ class TrainingEvaluator:
             outcome=OVER_LIMIT,
             reason=f"needs {need} of training memory, more than the limit of {format_bytes(limit)}",
             metrics=metrics,
-            details={"needs_bytes": need_bytes, "needs_source": source, "violation": need_bytes / limit - 1.0},
+            details={
+                "needs_bytes": need_bytes,
+                "needs_source": source,
+                "violation": need_bytes / limit - 1.0,
+            },
         )
 
     def _failed(self, end: ChildEnd, metrics: Mapping[str, Metric], available: int) -> Measurement:
@@ -154,11 +171,17 @@ def _trained_metrics(result: Mapping[str, Any]) -> Dict[str, Metric]:
     history = result["history"]
     source = result["memory_source"]
     values = {
-        "val_accuracy": (result["val_accuracy"], f"validation images, epoch {result['weights_epoch']}"),
+        "val_accuracy": (
+            result["val_accuracy"],
+            f"validation images, epoch {result['weights_epoch']}",
+        ),
         "train_accuracy": (result["train_accuracy"], "training batches, as seen while training"),
         "test_accuracy": (result["test_accuracy"], "test images; for reporting only"),
         "latency": (result["latency"]["median_ms"], "median of a forward pass, batch 1"),
-        "epoch_time": (sum(r["seconds"] for r in history) / len(history), "mean wall time an epoch"),
+        "epoch_time": (
+            sum(r["seconds"] for r in history) / len(history),
+            "mean wall time an epoch",
+        ),
         "train_peak_memory": (max(r["peak_memory_bytes"] for r in history), source),
         "mean_memory": (sum(r["mean_memory_bytes"] for r in history) / len(history), source),
     }

@@ -13,7 +13,7 @@ from nas_edge.candidate.measurement import CRASHED, KILLED, OUT_OF_MEMORY
 # What running out of memory looks like, from PyTorch's allocators, CUDA, and Tegra's NvMap.
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|can't allocate memory|cannot allocate memory|not enough memory|"
-    r"NVML_SUCCESS == r INTERNAL ASSERT FAILED|NvMapMemAlloc\w* .*error 12|std::bad_alloc|"
+    r"NVML_SUCCESS == r INTERNAL ASSERT FAILED|NvMapMem\w*Alloc\w*.*error 12|std::bad_alloc|"
     r"CUDNN_STATUS_ALLOC_FAILED|CUBLAS_STATUS_ALLOC_FAILED|failed to allocate memory",
     re.IGNORECASE,
 )
@@ -30,21 +30,29 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def is_environment(error: BaseException) -> bool:
     """Return whether an exception means that the machine, not the candidate, is at fault."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO):
+    if isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.EROFS,
+        errno.EDQUOT,
+        errno.EIO,
+    ):
         return True
     # torch wraps a failed write of a checkpoint in a RuntimeError of its own.
     return "PytorchStreamWriter failed" in str(error) or "No space left on device" in str(error)
 
 
-def classify_death(exit_code: Optional[int], log: Path, oom_kills: int) -> Tuple[str, str]:
+def classify_death(
+    exit_code: Optional[int], log: Path, oom_kills: int, log_start: int = 0
+) -> Tuple[str, str]:
     """Return kind and reason for a child that ended without a word.
 
     Args:
         exit_code: As multiprocessing has it: negative for a signal.
         log: What the child's native libraries printed.
         oom_kills: How often the kernel killed for memory while the child ran.
+        log_start: Where the child's part of the log begins; an earlier one's is not its own.
     """
-    tail = _tail(log)
+    tail = _tail(log, log_start)
     if _OUT_OF_MEMORY.search(tail):
         return OUT_OF_MEMORY, _last_match(tail)
     if exit_code is not None and exit_code < 0:
@@ -74,11 +82,11 @@ def first_line(error: BaseException) -> str:
     return text if len(text) <= 300 else text[:297] + "..."
 
 
-def _tail(log: Path, size: int = 20000) -> str:
+def _tail(log: Path, start: int, size: int = 20000) -> str:
     try:
         with open(log, "rb") as file:
             file.seek(0, 2)
-            file.seek(max(file.tell() - size, 0))
+            file.seek(max(file.tell() - size, start))
             return file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""

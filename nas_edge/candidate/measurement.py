@@ -1,4 +1,4 @@
-"""What came of one candidate: figures with unit and source, or the kind and reason of its failure."""
+"""What came of a candidate: figures with unit and source, or a failure's kind and reason."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ class Measurement:
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
-            raise ValueError(f"outcome must be one of {', '.join(OUTCOMES)}, but got {self.outcome!r}")
+            raise ValueError(
+                f"outcome must be one of {', '.join(OUTCOMES)}, but got {self.outcome!r}"
+            )
         for name, metric in self.metrics.items():
             if not math.isfinite(metric.value):
                 raise ValueError(f"metric {name} must be finite, but got {metric.value!r}")

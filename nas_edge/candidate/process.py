@@ -1,6 +1,6 @@
 """One child process, from its start to its end, watched by the parent.
 
-Enters: the name of a task of `nas_edge.candidate.child`, its job as plain data. Leaves: the result,
+Enters: the name of a task, its job as plain data. Leaves: the result,
 or the kind and reason of a failure. The child starts from a server that has torch imported already
 (Linux), so that a start costs hundredths of a second; elsewhere it is spawned.
 """
@@ -23,11 +23,13 @@ from nas_edge.candidate.measurement import HUNG
 from nas_edge.errors import EnvironmentProblem
 
 Message = Dict[str, Any]
+PRELOADED = ["nas_edge.candidate.child", "nas_edge.candidate.probe"]
+EXIT_S = 5.0  # what a child that has closed its pipe gets for its own clearing up
 
 
 @dataclass(frozen=True)
 class ChildLimits:
-    """``total_s`` bounds a child's whole life (None: no bound), ``silence_s`` the time without a sign."""
+    """``total_s`` bounds a child's life (None: no bound), ``silence_s`` the time without a sign."""
 
     total_s: Optional[float] = None
     silence_s: float = 600.0
@@ -43,6 +45,15 @@ class ChildEnd:
     start_s: float = 0.0
 
 
+@dataclass(frozen=True)
+class _Before:
+    """What was so when a child was started."""
+
+    started: float
+    oom_kills: int
+    log_size: int
+
+
 def process_context() -> Any:
     """Return the multiprocessing context that children start from, named explicitly.
 
@@ -51,7 +62,7 @@ def process_context() -> Any:
     if not sys.platform.startswith("linux"):
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["nas_edge.candidate.child"])
+    context.set_forkserver_preload(PRELOADED)
     with _environment(OMP_WAIT_POLICY="PASSIVE"):
         forkserver.ensure_running()
     return context
@@ -80,10 +91,10 @@ def run_in_child(
     limits: ChildLimits,
     on_message: Callable[[Message], None],
 ) -> ChildEnd:
-    """Run a task of `nas_edge.candidate.child` in a fresh process and wait for its end.
+    """Run a task in a fresh process and wait for its end.
 
     Args:
-        task: Name of a function there.
+        task: "package.module:function", which gets the job and a function to send messages with.
         job: Plain data for it.
         log: File that takes what the child prints.
         limits: When it counts as hung.
@@ -93,8 +104,7 @@ def run_in_child(
     """
     context = process_context()
     receiver, sender = context.Pipe(duplex=False)
-    oom_kills = count_oom_kills()
-    started = time.monotonic()
+    before = _Before(time.monotonic(), count_oom_kills(), log.stat().st_size if log.exists() else 0)
     with _without_main_module():
         from nas_edge.candidate.child_entry import enter
 
@@ -102,7 +112,7 @@ def run_in_child(
         child.start()
     sender.close()
     try:
-        return _watch(child, receiver, log, limits, on_message, started, oom_kills)
+        return _watch(child, receiver, log, limits, on_message, before)
     finally:
         # Also on Ctrl-C: nothing of a candidate outlives its study.
         child.kill()
@@ -116,31 +126,34 @@ def _watch(
     log: Path,
     limits: ChildLimits,
     on_message: Callable[[Message], None],
-    started: float,
-    oom_kills: int,
+    before: _Before,
 ) -> ChildEnd:
-    last_sign = started
+    started = last_sign = before.started
     start_s = 0.0
     while True:
         now = time.monotonic()
         if limits.total_s is not None and now - started > limits.total_s:
-            return ChildEnd(None, HUNG, f"was not done after {limits.total_s:.0f} s (limits.candidate_time)")
+            return ChildEnd(
+                None, HUNG, f"was not done after {limits.total_s:.0f} s (limits.candidate_time)"
+            )
         if now - last_sign > limits.silence_s:
-            return ChildEnd(None, HUNG, f"gave no sign for {limits.silence_s:.0f} s (limits.silence)")
+            return ChildEnd(
+                None, HUNG, f"gave no sign for {limits.silence_s:.0f} s (limits.silence)"
+            )
         if not receiver.poll(0.2):
             continue
         try:
             message = receiver.recv()
         except (EOFError, OSError):
-            child.join()
-            kind, reason = classify_death(child.exitcode, log, count_oom_kills() - oom_kills)
+            child.join(timeout=EXIT_S)
+            oom_kills = count_oom_kills() - before.oom_kills
+            kind, reason = classify_death(child.exitcode, log, oom_kills, before.log_size)
             return ChildEnd(None, kind, reason, start_s)
         last_sign = time.monotonic()
         event = message["event"]
         if event == "started":
             start_s = last_sign - started
         elif event == "result":
-            child.join(timeout=5.0)
             return ChildEnd(message["result"], start_s=start_s)
         elif event == "failed":
             return ChildEnd(None, message["kind"], message["reason"], start_s)

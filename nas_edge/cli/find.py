@@ -37,8 +37,9 @@ def find(what: str) -> Tuple[str, Found]:
         if what.partition(" x")[0] in REFERENCE_NAMES:
             raise ConfigError(str(err)) from err
     raise ConfigError(
-        f"{what}: is no file, no RUN:TRIAL, no shipped search space ({', '.join(shipped_files('search_spaces'))}) "
-        f"and no handcrafted network ({', '.join(REFERENCE_NAMES)}, scaled e.g. 'xception-lite x0.25')"
+        f"{what}: is no file, no RUN:TRIAL, no shipped search space "
+        f"({', '.join(shipped_files('search_spaces'))}) and no handcrafted network "
+        f"({', '.join(REFERENCE_NAMES)}, scaled e.g. 'xception-lite x0.25')"
     )
 
 
@@ -46,4 +47,6 @@ def _trial(run: str, number: int) -> Tuple[str, Found]:
     from nas_edge.study.run import open_run
 
     record = open_run(run).record(number)
-    return f"{run}:{number}" + (f" ({record.reference})" if record.reference else ""), Architecture.from_dict(record.point)
+    return f"{run}:{number}" + (
+        f" ({record.reference})" if record.reference else ""
+    ), Architecture.from_dict(record.point)

@@ -1,4 +1,4 @@
-"""The command line: thin commands over the library. Nothing heavy is imported before it is needed."""
+"""Thin commands over the library. Nothing heavy is imported before it is needed."""
 
 from __future__ import annotations
 
@@ -33,21 +33,43 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nas-edge")
-@click.option("--debug", is_flag=True, help="Show a traceback where an error is reported in one line.")
+@click.option(
+    "--debug", is_flag=True, help="Show a traceback where an error is reported in one line."
+)
 def main(debug: bool) -> None:
     """Search for networks that train well in little memory, on the device itself."""
 
 
 @main.command()
 @click.argument("study")
-@click.option("--data", metavar="DIR", help="Images: DIR/{train,val,test}/<class>/, or one folder of classes.")
-@click.option("--trials", type=click.IntRange(min=1), help="Candidates in all, references included.")
-@click.option("--time-budget", metavar="TIME", help="Stop starting candidates after this time, e.g. 8h.")
-@click.option("--memory-limit", metavar="SIZE", help="What a candidate's training may need, e.g. 4GiB.")
-@click.option("--storage", metavar="URL", help="Database for the trials; SQLite in the run folder if not given.")
-@click.option("--out", metavar="DIR", type=click.Path(), help="The run's folder [default: runs/<study>].")
-@click.option("--seed", type=click.IntRange(min=0, max=2**31 - 1), help="Decides every suggestion and training.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--data", metavar="DIR", help="Images: DIR/{train,val,test}/<class>/, or one folder of classes."
+)
+@click.option(
+    "--trials", type=click.IntRange(min=1), help="Candidates in all, references included."
+)
+@click.option(
+    "--time-budget", metavar="TIME", help="Stop starting candidates after this time, e.g. 8h."
+)
+@click.option(
+    "--memory-limit", metavar="SIZE", help="What a candidate's training may need, e.g. 4GiB."
+)
+@click.option(
+    "--storage",
+    metavar="URL",
+    help="Database for the trials; SQLite in the run folder if not given.",
+)
+@click.option(
+    "--out", metavar="DIR", type=click.Path(), help="The run's folder [default: runs/<study>]."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**31 - 1),
+    help="Decides every suggestion and training.",
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
 @click.option("--skip-damaged", is_flag=True, help="Leave damaged images out instead of stopping.")
 @click.option("--quiet", is_flag=True, help="Print the front only.")
 def run(study: str, quiet: bool, **options: Any) -> None:
@@ -70,7 +92,9 @@ def front(run: str, as_json: bool, as_csv: bool) -> None:
 
 @main.command()
 @click.argument("run", type=click.Path())
-@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="[default: RUN/report.html]")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(dir_okay=False), help="[default: RUN/report.html]"
+)
 @click.option("--accuracy-frontier", type=click.FloatRange(0, 1), default=0.7, show_default=True)
 def report(run: str, out: Optional[str], accuracy_frontier: float) -> None:
     """Write one HTML file about RUN that opens without a network."""
@@ -93,7 +117,7 @@ def _network_options(command: Any) -> Any:
 @_network_options
 @click.option("--json", "as_json", is_flag=True)
 def show(what: str, image_size: int, classes: int, as_json: bool) -> None:
-    """Show WHAT: a search space, an architecture (a file or e.g. "xception-lite x0.25"), or RUN:TRIAL."""
+    """Show WHAT: a space, an architecture (a file or e.g. "xception-lite x0.25"), or RUN:TRIAL."""
     from nas_edge.cli.views import show_command
 
     show_command(what, image_size, classes, as_json)
@@ -103,11 +127,15 @@ def show(what: str, image_size: int, classes: int, as_json: bool) -> None:
 @click.argument("what")
 @_network_options
 @click.option("--batch-size", type=click.IntRange(2, 65536), default=16, show_default=True)
-@click.option("--optimizer", type=click.Choice(["adam", "adamw", "sgd"]), default="adam", show_default=True)
-@click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
+@click.option(
+    "--optimizer", type=click.Choice(["adam", "adamw", "sgd"]), default="adam", show_default=True
+)
+@click.option(
+    "--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True
+)
 @click.option("--json", "as_json", is_flag=True)
 def estimate(what: str, as_json: bool, **options: Any) -> None:
-    """Estimate what training WHAT costs (an architecture, RUN:TRIAL, or each reference of a space)."""
+    """Estimate the cost of training WHAT: an architecture, RUN:TRIAL, or a space's references."""
     from nas_edge.cli.views import estimate_command
 
     estimate_command(what, as_json, **options)
@@ -138,11 +166,23 @@ def data() -> None:
 @click.option("--out", metavar="DIR", type=click.Path(), required=True)
 @click.option("--classes", type=click.Choice(["2", "7"]), default="2", show_default=True)
 @click.option("--image-size", type=click.IntRange(16, 1024), default=64, show_default=True)
-@click.option("--counts", type=(click.IntRange(1), click.IntRange(1), click.IntRange(1)), default=(1000, 400, 400),
-              show_default=True, metavar="TRAIN VAL TEST")
+@click.option(
+    "--counts",
+    type=(click.IntRange(1), click.IntRange(1), click.IntRange(1)),
+    default=(1000, 400, 400),
+    show_default=True,
+    metavar="TRAIN VAL TEST",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--difficulty", type=click.FloatRange(0, 1), default=0.5, show_default=True)
-def synthetic(out: str, classes: str, image_size: int, counts: Tuple[int, int, int], seed: int, difficulty: float) -> None:
+def synthetic(
+    out: str,
+    classes: str,
+    image_size: int,
+    counts: Tuple[int, int, int],
+    seed: int,
+    difficulty: float,
+) -> None:
     """Write the synthetic PCB set as folders of classes."""
     from nas_edge.cli.data import synthetic_command
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Callable, Dict, Iterator, Optional
 
+import click
+
 from nas_edge.config.units import format_bytes, format_seconds
 
 Event = Dict[str, Any]
@@ -16,21 +18,26 @@ def progress_for(quiet: bool) -> Iterator[Callable[[Event], None]]:
     from rich.console import Console
 
     if quiet:
-        yield lambda event: None
+        yield _ignore
         return
     console = Console(highlight=False)
     if not console.is_terminal:
-        yield _Lines(lambda text: print(text, flush=True))
+        yield _Lines(click.echo)
         return
     with console.status("starting") as status:
-        lines = _Lines(lambda text: console.print(text, markup=False), live=lambda text: status.update(_escape(text)))
+        lines = _Lines(
+            lambda text: console.print(text, markup=False),
+            live=lambda text: status.update(_escape(text)),
+        )
         yield lines
 
 
 class _Lines:
     """Turns events into lines: one a candidate, one an epoch, one a note."""
 
-    def __init__(self, write: Callable[[str], None], live: Optional[Callable[[str], None]] = None) -> None:
+    def __init__(
+        self, write: Callable[[str], None], live: Optional[Callable[[str], None]] = None
+    ) -> None:
         self._write = write
         self._live = live
         self._head = ""
@@ -47,11 +54,13 @@ class _Lines:
 
     def _on_study(self, event: Event) -> None:
         self._epochs = event["epochs"]
+        device = event["device"]
         images = ", ".join(f"{n} {split}" for split, n in event["counts"].items())
         self._write(
-            f"study {event['name']}: {event['num_points']:,} points of {event['space']}; {event['data']} "
-            f"({images}; {len(event['classes'])} classes; {event['image_size']} px); {event['device']['name']} "
-            f"({event['device']['kind']}, {event['device']['num_cores']} cores); in {event['out']}"
+            f"study {event['name']}: {event['num_points']:,} points of {event['space']}; "
+            f"{event['data']} ({images}; {len(event['classes'])} classes; "
+            f"{event['image_size']} px); {device['name']} ({device['kind']}, "
+            f"{device['num_cores']} cores); in {event['out']}"
         )
 
     def _on_candidate(self, event: Event) -> None:
@@ -67,7 +76,9 @@ class _Lines:
 
     def _on_step(self, event: Event) -> None:
         if self._live:
-            self._progress(f"epoch {event['epoch']}/{self._epochs}, step {event['step']}/{event['steps']}")
+            self._progress(
+                f"epoch {event['epoch']}/{self._epochs}, step {event['step']}/{event['steps']}"
+            )
 
     def _on_epoch(self, event: Event) -> None:
         self._progress(
@@ -90,6 +101,11 @@ class _Lines:
             self._live(line)
         else:
             self._write(line)
+
+
+def _ignore(event: Event) -> None:
+    """Print nothing."""
+    del event
 
 
 def _escape(text: str) -> str:

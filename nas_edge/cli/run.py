@@ -14,7 +14,15 @@ from nas_edge.config.files import load_yaml
 from nas_edge.config.study import StudyConfig, load_study_config
 
 
-def run_command(study: str, *, quiet: bool, out: Optional[str], storage: Optional[str], device: str, **options: Any) -> None:
+def run_command(
+    study: str,
+    *,
+    quiet: bool,
+    out: Optional[str],
+    storage: Optional[str],
+    device: str,
+    **options: Any,
+) -> None:
     """Run a study file's study and print its front."""
     config, path = _load(study, options)
     folder = Path(out) if out else Path("runs") / config.name
@@ -26,7 +34,12 @@ def run_command(study: str, *, quiet: bool, out: Optional[str], storage: Optiona
     try:
         with progress_for(quiet) as on_event:
             records = run_training_study(
-                config, out=folder, beside=path.parent, storage=storage, device=device, on_event=on_event
+                config,
+                out=folder,
+                beside=path.parent,
+                storage=storage,
+                device=device,
+                on_event=on_event,
             )
     except KeyboardInterrupt:
         click.echo(f"\nstopped; the same command goes on where it was ({folder})", err=True)
@@ -57,5 +70,5 @@ def _load(study: str, options: Dict[str, Any]) -> Any:
     return config, path
 
 
-def _interrupt(number: int, frame: Any) -> None:
+def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt

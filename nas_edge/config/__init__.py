@@ -1,0 +1,1 @@
+"""Study and search-space files as validated, frozen objects."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar, Union
@@ -29,22 +30,37 @@ class FrozenModel(BaseModel):
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader without its two surprises (duplicate keys, ``1e-3`` as text)."""
+    """PyYAML's safe loader without its surprises: duplicate keys, ``1e-3`` as text, dates."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Its counterpart: quotes every text that `_Loader` would read as something else."""
 
 
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> Dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
-    for key_node, key in zip(node.value, keys):
-        if keys.count(key) > 1:
-            line = key_node[0].start_mark.line + 1
+    seen: List[Any] = []
+    for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            line = key_node.start_mark.line + 1
             raise ConfigError(f"key {key!r} must be given once, but stands again in line {line}")
+        seen.append(key)
     return dict(loader.construct_mapping(node, deep=True))
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, rule) for tag, rule in rules if tag != "tag:yaml.org,2002:timestamp"]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
 
 
 def read_text(path: Path) -> str:
@@ -81,9 +97,16 @@ def parse_yaml(text: str, where: str) -> Dict[str, Any]:
         line = f" in line {mark.line + 1}" if mark else ""
         problem = getattr(err, "problem", None) or str(err).splitlines()[0]
         raise ConfigError(f"{where}: is not valid YAML{line}: {problem}") from err
+    if data is None:
+        raise ConfigError(f"{where}: must hold keys and values, but is empty")
     if not isinstance(data, dict):
         raise ConfigError(f"{where}: must hold keys and values, but holds {_show(data)}")
     return data
+
+
+def dump_yaml(data: Mapping[str, Any]) -> str:
+    """Return plain data as a YAML text that `parse_yaml` reads back as it was."""
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None))
 
 
 def validated(model: Type[ModelT], data: Mapping[str, Any], where: str) -> ModelT:
@@ -137,7 +160,10 @@ def _sentence(model: Type[BaseModel], problem: Mapping[str, Any]) -> str:
         return _unknown_key(model, problem["loc"])
     if kind == "value_error":
         message = str(problem["ctx"]["error"])
-        return f"{key} {message}" if key else message
+        if not key:
+            return message
+        # A rule of one value says what it "must"; a rule of a group begins with the key in it.
+        return f"{key} {message}" if message.startswith("must") else f"{key}.{message}"
     rule = _RULES.get(kind, "")
     if not rule:
         return f"{key}: {problem['msg']}, but got {_show(problem['input'])}"
@@ -189,11 +215,13 @@ def find_file(kind: str, name: str, beside: Optional[Path] = None) -> Path:
     """
     candidates = ([beside / name] if beside else []) + [Path(name)]
     for path in candidates:
-        if path.is_file():
+        if os.path.isfile(path):  # unlike Path.is_file, never raises
             return path
     shipped = shipped_files(kind)
     stem = name[:-5] if name.endswith(".yaml") else name
     if stem in shipped:
         return shipped[stem]
     what = kind.replace("_", " ")
-    raise ConfigError(f"{name}: is neither a file nor one of the shipped {what}: {', '.join(shipped)}")
+    raise ConfigError(
+        f"{name}: is neither a file nor one of the shipped {what}: {', '.join(shipped)}"
+    )

@@ -30,7 +30,9 @@ def _in(*allowed: Any) -> Any:
     def check(values: Tuple[Any, ...]) -> Tuple[Any, ...]:
         for value in values:
             if value not in allowed:
-                raise ValueError(f"must be one of {', '.join(map(str, allowed))}, but got {value!r}")
+                raise ValueError(
+                    f"must be one of {', '.join(map(str, allowed))}, but got {value!r}"
+                )
         return values
 
     return check
@@ -52,8 +54,9 @@ def _digits(count: int, allowed: str) -> Any:
             parts = value.split("-")
             if len(parts) != count or any(part not in allowed.split() for part in parts):
                 shape = "-".join(["k"] * count)
+                digits = allowed.replace(" ", " or ")
                 raise ValueError(
-                    f"must be written {shape} with each one of {allowed.replace(' ', ' or ')}, but got {value!r}"
+                    f"must be written {shape} with each one of {digits}, but got {value!r}"
                 )
         return values
 
@@ -67,18 +70,22 @@ def _squeeze(values: Tuple[Any, ...]) -> Tuple[float, ...]:
     for value in values:
         if not 0 < value < 2:
             raise ValueError(
-                f"must be greater than 0 and less than 2 (eq. 3.2: s1x1 < e1x1 + e3x3), but got {value!r}"
+                "must be greater than 0 and less than 2 (eq. 3.2: s1x1 < e1x1 + e3x3), "
+                f"but got {value!r}"
             )
     return tuple(float(value) for value in values)
 
 
 _Ints = Annotated[Tuple[StrictInt, ...], BeforeValidator(_as_tuple)]
-_Floats = Annotated[Tuple[StrictFloat, ...], BeforeValidator(lambda v: tuple(map(_number, _as_tuple(v))))]
+_Floats = Annotated[
+    Tuple[StrictFloat, ...], BeforeValidator(lambda v: tuple(map(_number, _as_tuple(v))))
+]
 _Texts = Annotated[Tuple[StrictStr, ...], BeforeValidator(_as_tuple)]
 
 
 def _number(value: Any) -> Any:
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    # 1 and 1.0 are one spelling. No more than the small numbers: a huge one overflows a float.
+    return float(value) if type(value) is int and abs(value) < 2**53 else value
 
 
 class StemChoices(FrozenModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
@@ -10,6 +11,7 @@ from typing_extensions import Annotated, Literal
 
 from nas_edge.config.files import FrozenModel, find_file, load_yaml, validated
 from nas_edge.config.units import parse_bytes, parse_seconds
+from nas_edge.errors import ConfigError
 
 # Read as "4GiB" and "8h", held in bytes and seconds, written so that they can be read again.
 Bytes = Annotated[
@@ -20,9 +22,11 @@ Bytes = Annotated[
 Seconds = Annotated[
     float,
     BeforeValidator(lambda v: v if v is None else parse_seconds(v)),
-    PlainSerializer(lambda v: f"{v:g}s", when_used="json-unless-none"),
+    PlainSerializer(lambda v: f"{Decimal(repr(v)):f}s", when_used="json-unless-none"),
 ]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+NumImages = Annotated[int, Field(ge=4, le=10_000_000)]
 ObjectiveName = Literal[
     "val_accuracy",
     "peak_memory",
@@ -50,16 +54,16 @@ class AugmentationConfig(FrozenModel):
 class RecipeConfig(FrozenModel):
     """How a candidate is trained. The defaults train well in few epochs."""
 
-    epochs: Annotated[int, Field(ge=1)] = 20
-    batch_size: Annotated[int, Field(ge=2)] = 32
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 20
+    batch_size: Annotated[int, Field(ge=2, le=65536)] = 32
     image_size: Annotated[int, Field(ge=8, le=2048)] = 64
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-3
     schedule: Literal["constant", "cosine"] = "cosine"
-    warmup_epochs: Annotated[float, Field(ge=0)] = 0.5
+    warmup_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    adam_eps: Annotated[float, Field(gt=0)] = 1e-8
+    adam_eps: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-8
     label_smoothing: Share = 0.0
     dropout: Share = 0.2
     bn_momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -73,13 +77,14 @@ class RecipeConfig(FrozenModel):
     def _warmup_ends(self) -> RecipeConfig:
         if self.warmup_epochs >= self.epochs and self.warmup_epochs > 0.5:
             raise ValueError(
-                f"warmup_epochs must be less than epochs ({self.epochs}), but got {self.warmup_epochs}"
+                f"warmup_epochs must be less than epochs ({self.epochs}), "
+                f"but got {self.warmup_epochs}"
             )
         return self
 
 
-# The authors' code (FACTS of their repository): Adam with Keras's defaults, no early stop, the last
-# epoch's weights, Keras's BatchNorm momentum 0.99 (0.01 in PyTorch's sense), no augmentation for PCB.
+# The authors' code: Adam with Keras's defaults, no early stop, the last epoch's weights, Keras's
+# BatchNorm momentum 0.99 (0.01 in PyTorch's sense), no augmentation for PCB.
 PAPER_RECIPE: Dict[str, Any] = {
     "epochs": 60,
     "batch_size": 16,
@@ -101,10 +106,10 @@ class SyntheticConfig(FrozenModel):
     """How many images of the embedded synthetic PCB set are drawn, and how hard they are."""
 
     classes: Literal[2, 7] = 2
-    train: Annotated[int, Field(ge=4)] = 1000
-    val: Annotated[int, Field(ge=4)] = 400
-    test: Annotated[int, Field(ge=4)] = 400
-    seed: Annotated[int, Field(ge=0)] = 0
+    train: NumImages = 1000
+    val: NumImages = 400
+    test: NumImages = 400
+    seed: Seed = 0
     difficulty: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
@@ -113,12 +118,14 @@ class SplitConfig(FrozenModel):
 
     val: Annotated[float, Field(gt=0, lt=1)] = 0.15
     test: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _train_remains(self) -> SplitConfig:
         if self.val + self.test >= 0.9:
-            raise ValueError(f"val + test must leave a tenth for train, but got {self.val + self.test:g}")
+            raise ValueError(
+                f"val + test must leave a tenth for train, but got {self.val + self.test:g}"
+            )
         return self
 
 
@@ -133,11 +140,14 @@ class DataConfig(FrozenModel):
 
 
 class SamplerConfig(FrozenModel):
-    """Optuna's sampler by name; ``startup_trials`` are random (TPE, GP), ``population`` is NSGA's."""
+    """Optuna's sampler by name.
+
+    ``startup_trials`` are random (TPE, GP); ``population`` is NSGA's.
+    """
 
     name: Literal["tpe", "nsga2", "nsga3", "gp", "random", "grid"] = "tpe"
-    startup_trials: Annotated[int, Field(ge=1)] = 10
-    population: Annotated[int, Field(ge=2)] = 16
+    startup_trials: Annotated[int, Field(ge=1, le=10_000_000)] = 10
+    population: Annotated[int, Field(ge=2, le=10_000_000)] = 16
 
 
 class LimitsConfig(FrozenModel):
@@ -162,12 +172,12 @@ class StudyConfig(FrozenModel):
     data: DataConfig = DataConfig()
     recipe: RecipeConfig = RecipeConfig()
     objectives: Tuple[ObjectiveName, ...] = ("val_accuracy", "peak_memory")
-    trials: Annotated[int, Field(ge=1)] = 30
+    trials: Annotated[int, Field(ge=1, le=10_000_000)] = 30
     time_budget: Optional[Seconds] = None
     memory_limit: Optional[Bytes] = None
     accuracy_frontier: Annotated[float, Field(ge=0, le=1)] = 0.7
     sampler: SamplerConfig = SamplerConfig()
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seed: Seed = 0
     limits: LimitsConfig = LimitsConfig()
     artifacts: ArtifactsConfig = ArtifactsConfig()
 
@@ -194,20 +204,34 @@ def load_study_config(
     path = find_file("studies", name)
     data = load_yaml(path)
     data.update(overrides or {})
-    return validated(StudyConfig, expand_shorthands(data), str(path)), path
+    try:
+        full = expand_shorthands(data)
+    except ConfigError as err:
+        raise ConfigError(f"{path}: {err}") from err
+    return validated(StudyConfig, full, str(path)), path
 
 
 def expand_shorthands(data: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the study with ``recipe: paper`` and ``sampler: tpe`` written out."""
+    """Return the study with ``recipe: paper`` and ``sampler: tpe`` written out.
+
+    Raises:
+        ConfigError: If there is no recipe of that name.
+    """
     full = dict(data)
     recipe = full.get("recipe")
-    if recipe in ("paper", "default"):
-        recipe = {"base": recipe}
-    if isinstance(recipe, dict) and recipe.get("base") in ("paper", "default"):
-        base = PAPER_RECIPE if recipe["base"] == "paper" else {}
-        recipe = {**base, **{k: v for k, v in recipe.items() if k != "base"}}
-    if recipe is not None:
-        full["recipe"] = recipe
+    if isinstance(recipe, str):
+        full["recipe"] = _base_recipe(recipe, "recipe")
+    elif isinstance(recipe, dict) and "base" in recipe:
+        own = {key: value for key, value in recipe.items() if key != "base"}
+        full["recipe"] = {**_base_recipe(recipe["base"], "recipe.base"), **own}
     if isinstance(full.get("sampler"), str):
         full["sampler"] = {"name": full["sampler"]}
     return full
+
+
+def _base_recipe(name: Any, key: str) -> Dict[str, Any]:
+    if name not in ("paper", "default"):
+        raise ConfigError(
+            f"{key} must be 'paper' or 'default', or a group of keys, but got {name!r}"
+        )
+    return PAPER_RECIPE if name == "paper" else {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Union
+from typing import Mapping, Union
 
 _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SECONDS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -16,7 +17,11 @@ def parse_bytes(text: Union[str, int]) -> int:
     Raises:
         ValueError: If the text is not a positive number with a unit.
     """
-    return int(_parse(text, _BYTES, "an amount of memory such as 4GiB or 512MiB"))
+    rule = "an amount of memory such as 4GiB or 512MiB"
+    num_bytes = int(_parse(text, _BYTES, rule))
+    if num_bytes < 1:
+        raise ValueError(f"must be {rule}, but got {text!r}")
+    return num_bytes
 
 
 def parse_seconds(text: Union[str, int, float]) -> float:
@@ -28,11 +33,11 @@ def parse_seconds(text: Union[str, int, float]) -> float:
     return _parse(text, _SECONDS, "a time such as 8h, 90min or 30s")
 
 
-def _parse(text: Union[str, int, float], units: dict[str, float], rule: str) -> float:
+def _parse(text: Union[str, int, float], units: Mapping[str, float], rule: str) -> float:
     match = _AMOUNT.match(text) if isinstance(text, str) else None
     unit = units.get(match.group(2).lower()) if match else None
     amount = float(match.group(1)) * unit if match and unit else 0.0
-    if amount <= 0:
+    if not 0 < amount < math.inf:
         raise ValueError(f"must be {rule}, but got {text!r}")
     return amount
 
@@ -45,7 +50,7 @@ def format_bytes(num_bytes: float) -> str:
 
 def format_seconds(seconds: float) -> str:
     """Return a duration for printing: ``42 s``, ``3 min 20 s``, ``2 h 05 min``."""
-    whole = int(round(seconds))
+    whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

@@ -1,0 +1,1 @@
+"""Images: from folders or drawn, decoded once, batched and augmented."""

@@ -35,7 +35,9 @@ def augment(images: Tensor, config: AugmentationConfig, generator: torch.Generat
     return images
 
 
-def _rotate_and_shift(images: Tensor, config: AugmentationConfig, generator: torch.Generator) -> Tensor:
+def _rotate_and_shift(
+    images: Tensor, config: AugmentationConfig, generator: torch.Generator
+) -> Tensor:
     angle = _uniform(images, generator) * (2.0 * math.pi * config.rotation)
     # affine_grid's coordinates run from -1 to 1, so a share of the side is twice as much.
     shift_x = _uniform(images, generator) * (2.0 * config.translation)

@@ -69,8 +69,8 @@ class Batches:
 
     def in_order(self) -> Iterator[Tuple[Tensor, Tensor]]:
         """Yield every image once, as it is."""
-        for index in torch.arange(len(self)).split(self.batch_size):
-            yield self._batch(index)
+        for start in range(0, len(self), self.batch_size):
+            yield self._batch(torch.arange(start, min(start + self.batch_size, len(self))))
 
     def _batch(self, index: Tensor) -> Tuple[Tensor, Tensor]:
         pixels = torch.from_numpy(self._images[index.numpy()])

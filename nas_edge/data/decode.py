@@ -1,4 +1,4 @@
-"""Image files into one array: decoded, upright, RGB, resized. Damaged files are named, never fatal late."""
+"""Image files into one array: decoded, upright, RGB, resized; damaged files by name, at once."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 MIN_SIDE = 8
+MAX_PIXELS = 100_000_000  # 300 MB decoded; more is taken for a decompression bomb
 Decoded = Union[np.ndarray, str]  # the image, or why there is none
 
 
@@ -28,23 +32,36 @@ def decode_image(path: Path, image_size: int) -> Decoded:
 
     The image is stretched to the square, as the paper's code does.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         if os.path.getsize(path) == 0:
             return "the file is empty"
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                opened.draft("RGB", (image_size, image_size))
-                if min(opened.size) < MIN_SIDE:
-                    return f"must be at least {MIN_SIDE} pixels a side, but is {opened.size[0]}x{opened.size[1]}"
-                image = ImageOps.exif_transpose(opened).convert("RGB")
+        with Image.open(path) as opened:
+            width, height = opened.size
+            if min(width, height) < MIN_SIDE:
+                return f"must be at least {MIN_SIDE} pixels a side, but is {width}x{height}"
+            if width * height > MAX_PIXELS:
+                return f"must have at most {MAX_PIXELS:,} pixels, but is {width}x{height}"
+            opened.draft("RGB", (image_size, image_size))
+            image = _rgb(ImageOps.exif_transpose(opened))
         return np.asarray(image.resize((image_size, image_size), Image.Resampling.BILINEAR))
     except MemoryError:
         raise
-    except Exception as err:  # noqa: BLE001 - Pillow raises many kinds for a damaged file
+    except UnidentifiedImageError:
+        return "is not an image"
+    except Exception as err:  # Pillow raises many kinds for a damaged file
         return f"cannot be decoded ({type(err).__name__}: {err})"
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Return an image of any mode as RGB; Pillow would clip 16-bit greys to white."""
+    if not image.mode.startswith("I"):
+        return image.convert("RGB")
+    from PIL import Image
+
+    grey = np.clip(np.asarray(image, dtype=np.int64), 0, 65535) >> 8
+    return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
 
 
 def decode_into(
@@ -65,10 +82,14 @@ def decode_into(
     """
     good: List[int] = []
     damaged: List[Damaged] = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    # Pillow warns of oddities in files that it reads; filters cannot be set thread by thread.
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        warnings.simplefilter("ignore")
         for start in range(0, len(paths), 256):
             chunk = paths[start : start + 256]
-            for i, decoded in enumerate(pool.map(lambda path: decode_image(path, image_size), chunk)):
+            for i, decoded in enumerate(
+                pool.map(lambda path: decode_image(path, image_size), chunk)
+            ):
                 if isinstance(decoded, str):
                     damaged.append(Damaged(paths[start + i], decoded))
                 else:

@@ -1,7 +1,7 @@
 """Image folders in, lists of files with labels out. Nothing is decoded here.
 
-Two layouts: ``DIR/{train,val,test}/<class>/*`` (test may be missing), or ``DIR/<class>/*``, which is
-then split by `nas_edge.data.split`.
+Two layouts: ``DIR/{train,val,test}/<class>/*`` (test may be missing), or ``DIR/<class>/*``, which
+is then split by `nas_edge.data.split`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Dict, List, Tuple
 from nas_edge.errors import DataError, EnvironmentProblem
 
 SPLITS = ("train", "val", "test")
+SPLIT_LIKE = (*SPLITS, "training", "valid", "validation", "testing")
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 
 
@@ -28,7 +29,21 @@ class ImageFiles:
 
 def is_split_layout(root: Path) -> bool:
     """Return whether the folder has split folders of its own."""
-    return (root / "train").is_dir()
+    return any((root / split).is_dir() for split in SPLITS)
+
+
+def refuse_misnamed_splits(root: Path) -> None:
+    """Refuse e.g. ``Training`` and ``validation``, which would pass for two classes.
+
+    Raises:
+        DataError: If every folder is named like a split.
+    """
+    names = [entry.name for entry in _entries(root) if entry.is_dir()]
+    if names and all(name.lower() in SPLIT_LIKE for name in names):
+        raise DataError(
+            f"{root}: must name its splits train, val and test, but has {', '.join(names)}; "
+            "rename them"
+        )
 
 
 def scan_splits(root: Path) -> Dict[str, ImageFiles]:
@@ -37,9 +52,9 @@ def scan_splits(root: Path) -> Dict[str, ImageFiles]:
     Raises:
         DataError: If a split or class is missing or empty, or splits have different classes.
     """
-    if not (root / "val").is_dir():
+    if not all((root / split).is_dir() for split in ("train", "val")):
         raise DataError(
-            f"{root}: must have a folder 'val' beside 'train', but has {_names(root)}; "
+            f"{root}: must have the folders 'train' and 'val', but has {_names(root)}; "
             "or give one folder of classes, which is then split"
         )
     found = {name: scan_classes(root / name) for name in SPLITS if (root / name).is_dir()}
@@ -71,8 +86,8 @@ def scan_classes(folder: Path) -> ImageFiles:
         images = _images(Path(entry.path))
         if not images:
             raise DataError(
-                f"{entry.path}: must hold at least one image ({', '.join(EXTENSIONS)}), but holds none; "
-                "add images or remove the folder"
+                f"{entry.path}: must hold at least one image ({', '.join(EXTENSIONS)}), but holds "
+                "none; add images or remove the folder"
             )
         paths.extend(images)
         labels.extend([label] * len(images))
@@ -90,7 +105,7 @@ def _images(folder: Path) -> List[Path]:
     return images
 
 
-def _entries(folder: Path) -> List["os.DirEntry[str]"]:
+def _entries(folder: Path) -> List[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)

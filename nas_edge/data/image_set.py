@@ -6,20 +6,19 @@ A cache folder holds ``<split>-images.npy`` (uint8, n x size x size x 3), ``<spl
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from nas_edge.data.decode import Damaged, decode_into
 from nas_edge.data.folder import ImageFiles
-from nas_edge.errors import DataError, EnvironmentProblem
+from nas_edge.data.whole_folder import reserve, sync, whole_folder
+from nas_edge.errors import DataError
 
 Progress = Callable[[str], None]
 FORMAT = 1
@@ -141,18 +140,17 @@ def _build(
     description: str,
     fill: Callable[[str, np.ndarray], Tuple[np.ndarray, int]],
 ) -> ImageSet:
-    with _writing(folder, sum(sizes.values()) * image_size**2 * 3) as partial:
+    with whole_folder(folder, sum(sizes.values()) * image_size**2 * 3) as partial:
         digest = hashlib.sha256(repr((class_names, image_size)).encode())
         counts: Dict[str, int] = {}
         left_out = 0
         for split, size in sizes.items():
             path = partial / f"{split}-images.npy"
-            shape = (size, image_size, image_size, 3)
-            out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+            out = _new_array(path, (size, image_size, image_size, 3))
             labels, lost = fill(split, out)
-            out.flush()
             if lost:
                 out = _shortened(path, out, len(labels))
+            out.flush()
             np.save(partial / f"{split}-labels.npy", labels)
             digest.update(split.encode() + labels.tobytes())
             for start in range(0, len(labels), 1024):
@@ -169,52 +167,25 @@ def _build(
             "left_out": left_out,
         }
         (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        for path in partial.iterdir():
+            sync(path)
     opened = open_image_set(folder)
     assert opened is not None
     return opened
 
 
-class _writing:
-    """A folder that appears whole or not at all."""
-
-    def __init__(self, folder: Path, num_bytes: int) -> None:
-        self.folder = folder
-        self.partial = folder.with_name(f"{folder.name}.partial")
-        self.num_bytes = num_bytes
-
-    def __enter__(self) -> Path:
-        try:
-            shutil.rmtree(self.partial, ignore_errors=True)
-            self.partial.mkdir(parents=True)
-            free = shutil.disk_usage(self.partial).free
-        except OSError as err:
-            raise EnvironmentProblem(f"{self.partial}: cannot be written ({err.strerror or err})") from err
-        if free < self.num_bytes * 1.05:
-            shutil.rmtree(self.partial, ignore_errors=True)
-            raise EnvironmentProblem(
-                f"{self.folder}: the decoded images need {self.num_bytes / 2**20:.0f} MiB, but the disk has "
-                f"{free / 2**20:.0f} MiB left; free some or use --out on another disk"
-            )
-        return self.partial
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is not None:
-            shutil.rmtree(self.partial, ignore_errors=True)
-            if isinstance(error, OSError) and not isinstance(error, EnvironmentProblem):
-                full = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
-                raise EnvironmentProblem(f"{self.folder}: cannot be written ({full})") from error
-            return
-        shutil.rmtree(self.folder, ignore_errors=True)
-        os.replace(self.partial, self.folder)
+def _new_array(path: Path, shape: Tuple[int, ...]) -> np.memmap:
+    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    reserve(path)
+    return out
 
 
-def _shortened(path: Path, out: np.ndarray, count: int) -> np.ndarray:
+def _shortened(path: Path, out: np.memmap, count: int) -> np.memmap:
     """Write the first ``count`` images anew, because damaged files left a gap at the end."""
     short = path.with_suffix(".short")
-    kept = np.lib.format.open_memmap(short, mode="w+", dtype=np.uint8, shape=(count, *out.shape[1:]))
+    kept = _new_array(short, (count, *out.shape[1:]))
     for start in range(0, count, 1024):
         kept[start : start + 1024] = out[start : min(start + 1024, count)]
-    kept.flush()
     os.replace(short, path)
     return kept
 
@@ -231,12 +202,7 @@ def _judge_damaged(
             f"{first.path}: {first.reason}{more}; repair or remove it, or set data.damaged: skip "
             "(--skip-damaged) to leave damaged images out"
         )
-    for one in _first_of(damaged, 20):
-        if on_progress:
-            on_progress(f"left out: {one.path}: {one.reason}")
     if on_progress:
+        for one in damaged[:20]:
+            on_progress(f"left out: {one.path}: {one.reason}")
         on_progress(f"left out {len(damaged)} of {total} images")
-
-
-def _first_of(damaged: Sequence[Damaged], count: int) -> Iterator[Damaged]:
-    return iter(damaged[:count])

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Dict, Mapping, Optional
 
 from nas_edge.config.study import DataConfig
-from nas_edge.data.folder import ImageFiles, is_split_layout, scan_classes, scan_splits
-from nas_edge.data.image_set import ImageSet, Progress, build_from_arrays, build_from_files, open_image_set
+from nas_edge.data.folder import (
+    ImageFiles,
+    is_split_layout,
+    refuse_misnamed_splits,
+    scan_classes,
+    scan_splits,
+)
+from nas_edge.data.image_set import (
+    ImageSet,
+    Progress,
+    build_from_arrays,
+    build_from_files,
+    open_image_set,
+)
 from nas_edge.data.split import split_files
 from nas_edge.errors import ConfigError, DataError
 
@@ -56,6 +69,7 @@ def list_files(root: Path, config: DataConfig) -> Dict[str, ImageFiles]:
         raise DataError(f"{root}: must be a folder of images, but {what}")
     if is_split_layout(root):
         return scan_splits(root)
+    refuse_misnamed_splits(root)
     split = config.split
     return split_files(scan_classes(root), split.val, split.test, split.seed, str(root))
 
@@ -96,5 +110,6 @@ def _listing_key(files: Mapping[str, ImageFiles], image_size: int, config: DataC
                 stat = path.stat()
             except OSError as err:
                 raise DataError(f"{path}: cannot be read ({err.strerror})") from err
-            digest.update(f"{split}\0{path}\0{label}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+            digest.update(os.fsencode(path))  # names need not be UTF-8
+            digest.update(f"\0{split}\0{label}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:12]

@@ -9,7 +9,9 @@ from nas_edge.data.folder import ImageFiles
 from nas_edge.errors import DataError
 
 
-def split_files(files: ImageFiles, val: float, test: float, seed: int, where: str) -> Dict[str, ImageFiles]:
+def split_files(
+    files: ImageFiles, val: float, test: float, seed: int, where: str
+) -> Dict[str, ImageFiles]:
     """Return train, val and test with each class shared out in the same proportions.
 
     A class is shuffled by the seed and its own name, so that adding a class leaves the split of the

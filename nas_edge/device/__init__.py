@@ -1,0 +1,1 @@
+"""What this machine is, and meters for memory and latency."""

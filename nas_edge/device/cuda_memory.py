@@ -37,6 +37,15 @@ def read_peaks() -> CudaMemory:
     return CudaMemory(int(torch.cuda.max_memory_allocated()), int(torch.cuda.max_memory_reserved()))
 
 
+def lap() -> CudaMemory:
+    """Return the peaks since the reset or the last lap; cached blocks stay."""
+    import torch
+
+    peaks = read_peaks()
+    torch.cuda.reset_peak_memory_stats()
+    return peaks
+
+
 def allocated_bytes() -> int:
     """Return what tensors hold now."""
     import torch

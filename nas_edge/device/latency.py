@@ -19,7 +19,14 @@ class Latency:
 
 
 def measure_latency(
-    model: Any, image_size: int, batch_size: int, device: Any, *, num_runs: int = 20, num_warmups: int = 5
+    model: Any,
+    image_size: int,
+    batch_size: int,
+    device: Any,
+    *,
+    channels_last: bool = True,
+    num_runs: int = 20,
+    num_warmups: int = 5,
 ) -> Latency:
     """Return the latency of a model in evaluation mode on zero images.
 
@@ -28,13 +35,15 @@ def measure_latency(
         image_size: Side in pixels.
         batch_size: Images a call.
         device: A torch.device.
+        channels_last: Memory format of the images: the model's.
         num_runs: Timed calls.
         num_warmups: Calls before them.
     """
     import torch
 
     images = torch.zeros(batch_size, 3, image_size, image_size, device=device)
-    images = images.to(memory_format=torch.channels_last)
+    if channels_last:
+        images = images.to(memory_format=torch.channels_last)
     was_training = model.training
     model.eval()
     times: List[float] = []

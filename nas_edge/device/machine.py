@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict
 
+from nas_edge.device.cgroup import cgroup_room_bytes
 from nas_edge.errors import EnvironmentProblem
 from nas_edge.version import __version__
 
@@ -62,10 +63,15 @@ def total_memory_bytes() -> int:
 
 
 def available_memory_bytes() -> int:
-    """Return the memory that could be had now (MemAvailable, which counts the page cache as free)."""
+    """Return the memory that could be had now: MemAvailable, or less where a container says so.
+
+    MemAvailable counts the page cache as free, which it is.
+    """
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    free = int(psutil.virtual_memory().available)
+    room = cgroup_room_bytes()
+    return free if room is None else min(free, room)
 
 
 def cpu_name() -> str:

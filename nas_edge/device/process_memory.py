@@ -2,8 +2,8 @@
 
 Two figures with two sources, never mixed:
 
-* the high-water mark of resident memory (``VmHWM``, reset through ``/proc/self/clear_refs``), exact,
-  for the probe (Linux);
+* the high-water mark of resident memory (``VmHWM``, reset through ``/proc/self/clear_refs``),
+  exact, for the probe (Linux);
 * anonymous resident memory sampled by a thread, for mean and peak while training. File pages are
   left out, so that a memory-mapped data set does not count as the candidate's.
 
@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-_HAS_PROC = Path("/proc/self/statm").exists() and Path("/proc/self/clear_refs").exists()
+_HAS_PROC = Path("/proc/self/statm").exists()
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
-HIGH_WATER_SOURCE = "process VmHWM over a warmed-up baseline" if _HAS_PROC else "process RSS sampled (psutil)"
+HIGH_WATER_SOURCE = "process VmHWM over a warmed-up baseline"
+FAST_SAMPLED_SOURCE = "process memory sampled every 2 ms over a warmed-up baseline"
 SAMPLED_SOURCE = (
     "process anonymous RSS sampled every 20 ms over a warmed-up baseline"
     if _HAS_PROC
@@ -46,7 +47,9 @@ def fix_allocator_thresholds(threshold_bytes: int = 65536) -> bool:
     except (OSError, AttributeError):
         return False
     trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
-    return bool(mallopt(mmap_threshold, threshold_bytes) and mallopt(trim_threshold, threshold_bytes))
+    return bool(
+        mallopt(mmap_threshold, threshold_bytes) and mallopt(trim_threshold, threshold_bytes)
+    )
 
 
 def trim_heap() -> None:
@@ -68,7 +71,7 @@ def resident_bytes() -> int:
 
 
 def anonymous_bytes() -> int:
-    """Return resident memory without file and shared pages (on Linux; elsewhere the resident size)."""
+    """Return resident memory without file and shared pages (off Linux: the resident size)."""
     if _HAS_PROC:
         fields = Path("/proc/self/statm").read_text().split()
         return (int(fields[1]) - int(fields[2])) * _PAGE
@@ -76,19 +79,27 @@ def anonymous_bytes() -> int:
 
 
 class HighWater:
-    """The most resident memory since `reset`, over what was resident then."""
+    """The most resident memory since `reset`, over what was resident then.
+
+    ``source`` says what was read: where the kernel has no mark or does not let it be reset (macOS,
+    some sandboxes), memory is sampled.
+    """
 
     def __init__(self) -> None:
+        self.source = HIGH_WATER_SOURCE
         self._baseline = 0
         self._sampler: Optional[MemorySampler] = None
 
     def reset(self) -> None:
         """Start anew from what is resident now."""
         trim_heap()
-        if _HAS_PROC:
+        try:
             Path("/proc/self/clear_refs").write_text("5")
             self._baseline = resident_bytes()
-        else:
+        except OSError:
+            self.source = FAST_SAMPLED_SOURCE
+            if self._sampler is not None:
+                self._sampler.stop()
             self._sampler = MemorySampler(interval_s=0.002)
             self._sampler.start()
 
@@ -104,7 +115,7 @@ class HighWater:
 
 @dataclass(frozen=True)
 class SampledMemory:
-    """Memory over the baseline since the last reading; ``num_samples`` says how well it was seen."""
+    """Memory over the baseline since the last reading; ``num_samples``: how well it was seen."""
 
     peak_bytes: int
     mean_bytes: int
@@ -120,7 +131,7 @@ class MemorySampler:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: Optional[threading.Thread] = None
-        self._clear()
+        self._peak = self._sum = self._count = 0
 
     def start(self) -> None:
         """Take what is there now as the baseline and begin."""
@@ -139,7 +150,7 @@ class MemorySampler:
                 max(self._sum // self._count - self._baseline, 0),
                 self._count,
             )
-            self._clear()
+            self._peak = self._sum = self._count = 0
         return seen
 
     def stop(self) -> SampledMemory:
@@ -159,6 +170,3 @@ class MemorySampler:
             self._peak = max(self._peak, now)
             self._sum += now
             self._count += 1
-
-    def _clear(self) -> None:
-        self._peak = self._sum = self._count = 0

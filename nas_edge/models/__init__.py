@@ -1,0 +1,1 @@
+"""The Xception template as PyTorch modules, and its counts."""

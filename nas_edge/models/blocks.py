@@ -56,7 +56,9 @@ def conv_unit(row: Conv, bn_momentum: float) -> nn.Sequential:
     """Return convolution, batch normalisation and ReLU, as far as the row has them."""
     kind = SameConv2d if row.padding == "same" else nn.Conv2d
     unit = nn.Sequential()
-    unit.add_module("conv", kind(row.in_channels, row.out_channels, row.kernel, row.stride, bias=row.bias))
+    unit.add_module(
+        "conv", kind(row.in_channels, row.out_channels, row.kernel, row.stride, bias=row.bias)
+    )
     if row.norm:
         unit.add_module("norm", _norm(row.out_channels, bn_momentum))
     if row.relu:
@@ -64,15 +66,17 @@ def conv_unit(row: Conv, bn_momentum: float) -> nn.Sequential:
     return unit
 
 
-def sep_unit(row: SepConv, bn_momentum: float) -> nn.Sequential:
+def sep_unit(row: SepConv, bn_momentum: float, input_is_used_again: bool = True) -> nn.Sequential:
     """Return ReLU?, depthwise, pointwise, batch normalisation, ReLU?."""
     unit = nn.Sequential()
     if row.relu == "before":
-        unit.add_module("relu", nn.ReLU(inplace=False))  # the residual needs the input unchanged
+        unit.add_module("relu", nn.ReLU(inplace=not input_is_used_again))
     channels = row.in_channels
     unit.add_module(
         "depthwise",
-        nn.Conv2d(channels, channels, row.kernel, padding=row.kernel // 2, groups=channels, bias=False),
+        nn.Conv2d(
+            channels, channels, row.kernel, padding=row.kernel // 2, groups=channels, bias=False
+        ),
     )
     unit.add_module("pointwise", nn.Conv2d(channels, row.out_channels, 1, bias=row.bias))
     unit.add_module("norm", _norm(row.out_channels, bn_momentum))
@@ -88,10 +92,8 @@ class ResidualBlock(nn.Module):
         super().__init__()
         units: List[nn.Module] = []
         for i, row in enumerate(block.convs):
-            unit = sep_unit(row, bn_momentum)
-            if i > 0 and row.relu == "before":
-                unit.relu.inplace = True  # only the first ReLU's input is used again
-            units.append(unit)
+            # Only the first ReLU's input is used again, by the residual.
+            units.append(sep_unit(row, bn_momentum, input_is_used_again=i == 0))
         self.units = nn.ModuleList(units)
         self.pool = SameMaxPool() if block.stride == 2 else nn.Identity()
         self.residual = conv_unit(block.residual, bn_momentum) if block.residual else nn.Identity()

@@ -57,7 +57,15 @@ def count_layers(plan: Plan, image_size: int, num_outputs: int) -> List[LayerCou
     rows.extend(_sep_rows("exit2", "exit", plan.tail, size))
     dense = plan.out_channels * num_outputs
     rows.append(
-        LayerCount("head.dense", "head", "dense", (num_outputs,), dense + num_outputs, dense + num_outputs, dense)
+        LayerCount(
+            "head.dense",
+            "head",
+            "dense",
+            (num_outputs,),
+            dense + num_outputs,
+            dense + num_outputs,
+            dense,
+        )
     )
     return rows
 

@@ -3,7 +3,8 @@
 Enters: a plan, the number of outputs. Leaves: an untrained `XceptionNet`. Outputs are logits.
 
 Source:
-    Chollet 2017; checked against Keras 3 with copied weights in tests/models/test_keras_equality.py.
+    Chollet 2017; checked against Keras 3 with copied weights in
+    tests/models/test_keras_equality.py.
 """
 
 from __future__ import annotations
@@ -68,10 +69,10 @@ def initialise(model: nn.Module, scheme: str) -> None:
     """Draw the weights of all convolutions and dense layers anew; biases become zero.
 
     Source:
-        "he": He et al. 2015, section 2.2, fan-out; a depthwise kernel's fan-out is its area, because
-        each input channel reaches one output channel (0.01 for the dense layer). "keras": Glorot &
-        Bengio 2010, eq. 16, with the fans as Keras counts them, where a depthwise kernel has fan-in
-        9 * channels and fan-out 9.
+        "he": He et al. 2015, section 2.2, fan-out; a depthwise kernel's fan-out is its area,
+        because each input channel reaches one output channel (0.01 for the dense layer).
+        "keras": Glorot & Bengio 2010, eq. 16, with the fans as Keras counts them, where a
+        depthwise kernel has fan-in 9 * channels and fan-out 9.
     """
     if scheme not in ("he", "keras"):
         raise ValueError(f"init must be 'he' or 'keras', but got {scheme!r}")

@@ -17,7 +17,9 @@ _REFERENCE = "#b23a48"
 _INK = "#52606d"
 
 
-def front_figure(records: Sequence[TrialRecord], objectives: Sequence[str], accuracy_frontier: float) -> Any:
+def front_figure(
+    records: Sequence[TrialRecord], objectives: Sequence[str], accuracy_frontier: float
+) -> Any:
     """Return accuracy (first objective) against cost (second), references and quadrants marked."""
     import plotly.graph_objects as go
 
@@ -27,7 +29,9 @@ def front_figure(records: Sequence[TrialRecord], objectives: Sequence[str], accu
     others = [r for r in finished if r.number not in on_front and not r.reference]
     references = [r for r in finished if r.reference]
     figure = go.Figure()
-    _add_points(figure, others, objectives, "dominated", {"color": _OTHER, "size": 7, "opacity": 0.7})
+    _add_points(
+        figure, others, objectives, "dominated", {"color": _OTHER, "size": 7, "opacity": 0.7}
+    )
     if len(objectives) == 2:
         steps = sorted((_scaled(r, objectives[1]), _scaled(r, objectives[0])) for r in front)
         figure.add_scatter(
@@ -44,7 +48,12 @@ def front_figure(records: Sequence[TrialRecord], objectives: Sequence[str], accu
         references,
         objectives,
         "handcrafted",
-        {"color": "rgba(0,0,0,0)", "size": 17, "symbol": "diamond", "line": {"color": _REFERENCE, "width": 2}},
+        {
+            "color": "rgba(0,0,0,0)",
+            "size": 17,
+            "symbol": "diamond",
+            "line": {"color": _REFERENCE, "width": 2},
+        },
     )
     for record in references:
         figure.add_annotation(
@@ -58,7 +67,10 @@ def front_figure(records: Sequence[TrialRecord], objectives: Sequence[str], accu
     if objectives[0].endswith("accuracy") and objectives[1].endswith("memory") and finished:
         _add_quadrants(figure, finished, objectives, accuracy_frontier)
     figure.update_layout(
-        **_layout(), xaxis_title=_axis_title(objectives[1]), yaxis_title=_axis_title(objectives[0]), height=520
+        **_layout(),
+        xaxis_title=_axis_title(objectives[1]),
+        yaxis_title=_axis_title(objectives[0]),
+        height=520,
     )
     return figure
 
@@ -93,7 +105,11 @@ def hypervolume_figure(records: Sequence[TrialRecord], objectives: Sequence[str]
 
 
 def _add_points(
-    figure: Any, records: Sequence[TrialRecord], objectives: Sequence[str], name: str, marker: Dict[str, Any]
+    figure: Any,
+    records: Sequence[TrialRecord],
+    objectives: Sequence[str],
+    name: str,
+    marker: Dict[str, Any],
 ) -> None:
     if not records:
         return
@@ -109,7 +125,10 @@ def _add_points(
 
 
 def _add_quadrants(
-    figure: Any, finished: Sequence[TrialRecord], objectives: Sequence[str], accuracy_frontier: float
+    figure: Any,
+    finished: Sequence[TrialRecord],
+    objectives: Sequence[str],
+    accuracy_frontier: float,
 ) -> None:
     """The paper's Figure 4: a frontier on each axis."""
     accuracy = [r.measurement.metrics[objectives[0]].value for r in finished]

@@ -44,7 +44,10 @@ def render_report(run: Run, accuracy_frontier: float = 0.7) -> str:
 
     rows = front_rows(run.records, run.objectives)
     environment = Environment(
-        loader=PackageLoader("nas_edge.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("nas_edge.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     return environment.get_template("report.html").render(
         title=run.name,
@@ -60,21 +63,26 @@ def render_report(run: Run, accuracy_frontier: float = 0.7) -> str:
     )
 
 
-def verdict(records: Sequence[TrialRecord], rows: Sequence[FrontRow], objectives: Sequence[str]) -> str:
-    """Return the sentence that matters first: what beats the paper's configuration, and by how much."""
+def verdict(
+    records: Sequence[TrialRecord], rows: Sequence[FrontRow], objectives: Sequence[str]
+) -> str:
+    """Return the sentence that matters first: what beats the paper's network, and by how much."""
     paper = paper_record(records)
     if paper is None:
         return "The paper's configuration is not among the candidates."
     if not paper.measurement.is_finished:
-        return f"The paper's configuration ({paper.name}) has no figures: {paper.measurement.reason}."
+        return (
+            f"The paper's configuration ({paper.name}) has no figures: {paper.measurement.reason}."
+        )
     better = [row for row in rows if row.relation == "dominates"]
     if not better:
         return f"No candidate beats the paper's configuration ({paper.name}) on every objective."
     best = max(better, key=lambda row: _gain(row.record, paper, objectives))
+    gains = changes(best.record.measurement, paper.measurement, objectives)
     count = "One candidate beats" if len(better) == 1 else f"{len(better)} candidates beat"
     return (
-        f"{count} the paper's configuration ({paper.name}) on every objective, {best.record.name} by most: "
-        f"{changes(best.record.measurement, paper.measurement, objectives)} (one seed, validation images)."
+        f"{count} the paper's configuration ({paper.name}) on every objective, "
+        f"{best.record.name} by most: {gains} (one seed, validation images)."
     )
 
 
@@ -94,7 +102,7 @@ def _plot(figure: Any, first: bool) -> str:
     return str(
         figure.to_html(
             full_html=False,
-            include_plotlyjs=True if first else False,
+            include_plotlyjs=first,
             config={"displaylogo": False, "responsive": True},
         )
     )
@@ -156,7 +164,9 @@ def _sources(records: Sequence[TrialRecord], objectives: Sequence[str]) -> List[
 
 
 def _facts(run: Run) -> List[Dict[str, str]]:
-    counts = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in outcome_counts(run.records).items())
+    counts = ", ".join(
+        f"{n} {kind.replace('_', ' ')}" for kind, n in outcome_counts(run.records).items()
+    )
     facts = {"candidates": counts or "none"}
     if run.records:
         first = run.records[0].measurement

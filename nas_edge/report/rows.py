@@ -1,6 +1,6 @@
 """The front as rows: what terminal, JSON, CSV and HTML all show.
 
-A row is a candidate on the front, or a reference that is not on it; every reference is always there.
+A row is a candidate on the front, or a reference that is not on it: every reference is there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from nas_edge.config.units import format_bytes
 from nas_edge.pareto import relations
 from nas_edge.study.records import TrialRecord, comparable, front_of, losses_of
 
-SHOWN = ("val_accuracy", "test_accuracy", "peak_memory", "train_peak_memory", "latency", "epoch_time", "params", "macs")
+SHOWN = (
+    "val_accuracy",
+    "test_accuracy",
+    "peak_memory",
+    "train_peak_memory",
+    "latency",
+    "epoch_time",
+    "params",
+    "macs",
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,9 @@ def front_rows(records: Sequence[TrialRecord], objectives: Sequence[str]) -> Lis
         value = record.value(objectives[1])
         return (last if value is None else value, record.number)
 
-    return [FrontRow(r, r.number in on_front, against.get(r.number)) for r in sorted(shown, key=place)]
+    return [
+        FrontRow(r, r.number in on_front, against.get(r.number)) for r in sorted(shown, key=place)
+    ]
 
 
 def paper_record(records: Sequence[TrialRecord]) -> Optional[TrialRecord]:
@@ -110,7 +121,7 @@ def outcome_counts(records: Sequence[TrialRecord]) -> Mapping[str, int]:
 
 
 def changes(measured: Measurement, base: Measurement, objectives: Sequence[str]) -> str:
-    """Return a candidate's figures against another's: ``+1.2 points, -34% peak training memory``."""
+    """Return figures against another's: ``+1.2 points, -34% peak training memory``."""
     parts = []
     for name in objectives:
         if name not in measured.metrics or name not in base.metrics:

@@ -27,7 +27,15 @@ HEADS = {
     "params": "params",
     "macs": "MACs",
 }
-NARROW = ("val_accuracy", "test_accuracy", "peak_memory", "mean_memory", "latency", "params", "macs")
+NARROW = (
+    "val_accuracy",
+    "test_accuracy",
+    "peak_memory",
+    "mean_memory",
+    "latency",
+    "params",
+    "macs",
+)
 
 
 def front_table(rows: Sequence[FrontRow], objectives: Sequence[str], title: str) -> Any:
@@ -76,7 +84,13 @@ def front_csv(rows: Sequence[FrontRow], objectives: Sequence[str]) -> str:
         record = row.record
         values = [record.value(name) for name in metrics]
         writer.writerow(
-            [record.number, record.name, row.is_on_front, row.relation or "", record.measurement.outcome]
+            [
+                record.number,
+                record.name,
+                row.is_on_front,
+                row.relation or "",
+                record.measurement.outcome,
+            ]
             + ["" if value is None else f"{value:.10g}" for value in values]
         )
     return out.getvalue()

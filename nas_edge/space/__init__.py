@@ -1,0 +1,1 @@
+"""Architectures, the search space and its reference points."""

@@ -23,7 +23,10 @@ STYLES = ("xception", "lite")
 # The flat choices, as `Architecture.parameters` and the search-space files name them.
 CHOICE_NAMES = (
     *(f"stem.{name}" for name in ("width1", "width2")),
-    *(f"entry.{name}" for name in ("width1", "width2", "width3", "squeeze", "kernels", "residual_kernel")),
+    *(
+        f"entry.{name}"
+        for name in ("width1", "width2", "width3", "squeeze", "kernels", "residual_kernel")
+    ),
     *(f"middle.{name}" for name in ("blocks", "squeeze", "kernels")),
     *(f"exit.width{i}" for i in (1, 2, 3, 4)),
     *(f"exit.{name}" for name in ("squeeze", "kernels", "residual_kernel")),
@@ -107,7 +110,9 @@ class Architecture:
         _check_ints("entry.residual_kernel", (self.entry.residual_kernel,), 1, (1, 3))
         _check_ints("exit.residual_kernel", (self.exit.residual_kernel,), 1, (1, 3))
         if not _is_int(self.middle.blocks) or self.middle.blocks < 0:
-            raise SpaceError(f"middle.blocks must be a whole number from 0, but got {self.middle.blocks!r}")
+            raise SpaceError(
+                f"middle.blocks must be a whole number from 0, but got {self.middle.blocks!r}"
+            )
         for flow in ("entry", "middle", "exit"):
             _check_squeeze(f"{flow}.squeeze", getattr(self, flow).squeeze)
         if self.style not in STYLES:
@@ -212,7 +217,10 @@ def _flow(kind: Type[FlowT], name: str, data: Any) -> FlowT:
     if not isinstance(data, Mapping):
         raise SpaceError(f"{name} must be a group of keys, but got {data!r}")
     _check_keys(name, data, [f.name for f in fields(kind)])
-    values = {key: _tuple(f"{name}.{key}", v) if key in ("widths", "kernels") else v for key, v in data.items()}
+    values: Dict[str, Any] = {
+        key: _tuple(f"{name}.{key}", v) if key in ("widths", "kernels") else v
+        for key, v in data.items()
+    }
     if _is_int(values.get("squeeze")) and values["squeeze"] == 1:
         values["squeeze"] = 1.0  # the only whole number in range; 1 and 1.0 are one spelling
     return kind(**values)
@@ -259,7 +267,9 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _check_ints(name: str, values: Tuple[int, ...], count: int, allowed: Tuple[int, ...] = ()) -> None:
+def _check_ints(
+    name: str, values: Tuple[int, ...], count: int, allowed: Tuple[int, ...] = ()
+) -> None:
     if not isinstance(values, tuple) or len(values) != count:
         raise SpaceError(f"{name} must have {count} entries, but got {values!r}")
     for value in values:
@@ -271,4 +281,7 @@ def _check_ints(name: str, values: Tuple[int, ...], count: int, allowed: Tuple[i
 def _check_squeeze(name: str, ratio: Any) -> None:
     """Eq. 3.2, s1x1 < e1x1 + e3x3: both expand layers have the block's width, so s/w < 2."""
     if not isinstance(ratio, (int, float)) or isinstance(ratio, bool) or not 0 < ratio < 2:
-        raise SpaceError(f"{name} must be greater than 0 and less than 2 (eq. 3.2: s1x1 < e1x1 + e3x3), but got {ratio!r}")
+        raise SpaceError(
+            f"{name} must be greater than 0 and less than 2 (eq. 3.2: s1x1 < e1x1 + e3x3), "
+            f"but got {ratio!r}"
+        )

@@ -81,7 +81,9 @@ def build_plan(architecture: Architecture) -> Plan:
     blocks: List[Block] = []
     entry = architecture.entry
     for i, width in enumerate(entry.widths):
-        convs = _down_convs(channels, (width, width), entry.squeeze, entry.kernels, lite, lead=lite or i > 0)
+        convs = _down_convs(
+            channels, (width, width), entry.squeeze, entry.kernels, lite, lead=lite or i > 0
+        )
         stride = architecture.strides[i + 1]
         residual = _residual(channels, width, entry.residual_kernel, stride, lite)
         blocks.append(Block(f"entry{i + 1}", "entry", convs, stride, residual))
@@ -93,7 +95,9 @@ def build_plan(architecture: Architecture) -> Plan:
         blocks.append(Block(f"middle{i + 1}", "middle", convs, 1, None))
     last = architecture.exit
     convs = _down_convs(channels, last.widths[:2], last.squeeze, last.kernels, lite, lead=True)
-    residual = _residual(channels, last.widths[1], last.residual_kernel, architecture.strides[4], lite)
+    residual = _residual(
+        channels, last.widths[1], last.residual_kernel, architecture.strides[4], lite
+    )
     blocks.append(Block("exit1", "exit", convs, architecture.strides[4], residual))
     tail = _sep_convs(last.widths[1], last.widths[2:], (3, 3), lite, relu="after")
     return Plan(tuple(stem), tuple(blocks), tail)
@@ -105,7 +109,12 @@ def squeeze_width(width: int, ratio: float) -> int:
 
 
 def _down_convs(
-    channels: int, widths: Sequence[int], squeeze: float, kernels: Sequence[int], lite: bool, lead: bool
+    channels: int,
+    widths: Sequence[int],
+    squeeze: float,
+    kernels: Sequence[int],
+    lite: bool,
+    lead: bool,
 ) -> Tuple[SepConv, ...]:
     """Two convolutions, behind a squeeze layer where the ratio asks for one."""
     squeezed = squeeze_width(widths[0], squeeze)
@@ -114,7 +123,10 @@ def _down_convs(
     convs = _sep_convs(channels, widths, kernels, lite)
     if not lead:
         first = convs[0]
-        convs = (SepConv(first.in_channels, first.out_channels, first.kernel, first.bias, "none"), *convs[1:])
+        convs = (
+            SepConv(first.in_channels, first.out_channels, first.kernel, first.bias, "none"),
+            *convs[1:],
+        )
     return convs
 
 

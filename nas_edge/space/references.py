@@ -75,7 +75,9 @@ def parse_reference(text: str) -> Architecture:
     except ValueError:
         multiplier = 0.0
     if not 0 < multiplier <= 16:
-        raise SpaceError(f"the width multiplier must be a number above 0, up to 16, but got {text!r}")
+        raise SpaceError(
+            f"the width multiplier must be a number above 0, up to 16, but got {text!r}"
+        )
     return reference_architecture(name, multiplier)
 
 

@@ -1,7 +1,7 @@
 """A search space over the Xception template: flat choices, membership, keys, named references.
 
-A space is used by suggesting (`suggest`), asking (`contains`, `why_not`) and naming (`key`). It does
-not know Optuna: ``trial`` is anything with ``suggest_categorical``.
+A space is used by suggesting (`suggest`), asking (`contains`, `why_not`) and naming (`key`). It
+does not know Optuna: ``trial`` is anything with ``suggest_categorical``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from nas_edge.config.space import SpaceConfig, load_space_config
 from nas_edge.errors import ConfigError, SpaceError
-from nas_edge.space.architecture import Architecture
+from nas_edge.space.architecture import CHOICE_NAMES, Architecture
 from nas_edge.space.references import reference_architecture, reference_name
 
 
@@ -21,7 +21,7 @@ class SearchSpace:
     """Every combination of the choices' values.
 
     Raises:
-        ConfigError: If a named reference is not a point of the space.
+        ConfigError: If a choice is missing, unknown or empty, or a named reference is not a point.
     """
 
     def __init__(
@@ -32,8 +32,11 @@ class SearchSpace:
         where: str = "search space",
     ) -> None:
         self.name = name
-        self.choices: Dict[str, Tuple[Any, ...]] = {key: tuple(values) for key, values in choices.items()}
+        self.choices: Dict[str, Tuple[Any, ...]] = {
+            key: tuple(values) for key, values in choices.items()
+        }
         self.references: Dict[str, Architecture] = dict(references or {})
+        _check_choices(self.choices, where)
         for reference, architecture in self.references.items():
             reason = self.why_not(architecture)
             if reason:
@@ -69,17 +72,21 @@ class SearchSpace:
 
     @property
     def num_points(self) -> int:
-        """Combinations of values; distinct networks are fewer where two spellings are one network."""
+        """Combinations of values; there are fewer networks where two spellings are one network."""
         return prod(len(values) for values in self.choices.values())
 
     def suggest(self, trial: Any) -> Architecture:
         """Return the architecture that a trial's sampler chooses."""
-        chosen = {name: trial.suggest_categorical(name, values) for name, values in self.searched.items()}
+        chosen = {
+            name: trial.suggest_categorical(name, values) for name, values in self.searched.items()
+        }
         return self.architecture(chosen)
 
     def sample(self, rng: random.Random) -> Architecture:
         """Return a uniformly random point."""
-        return self.architecture({name: rng.choice(values) for name, values in self.searched.items()})
+        return self.architecture(
+            {name: rng.choice(values) for name, values in self.searched.items()}
+        )
 
     def architecture(self, chosen: Mapping[str, Any]) -> Architecture:
         """Return the point of some chosen values; fixed choices need not be named."""
@@ -125,3 +132,13 @@ class SearchSpace:
     def fingerprint(self) -> Dict[str, Any]:
         """Return what makes this space this space, as plain data."""
         return {name: list(values) for name, values in self.choices.items()}
+
+
+def _check_choices(choices: Mapping[str, Sequence[Any]], where: str) -> None:
+    for name in choices:
+        if name not in CHOICE_NAMES:
+            known = ", ".join(CHOICE_NAMES)
+            raise ConfigError(f"{where}: {name} is not a known choice; known are {known}")
+    for name in CHOICE_NAMES:
+        if not choices.get(name):
+            raise ConfigError(f"{where}: {name} must have at least one value, but has none")

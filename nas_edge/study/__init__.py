@@ -1,0 +1,1 @@
+"""The study: the only room that speaks Optuna."""

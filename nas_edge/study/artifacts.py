@@ -1,4 +1,4 @@
-"""A candidate's files: architecture, history, learning curve, measurement; in its folder and for Optuna."""
+"""A candidate's files: architecture, history, learning curve, measurement."""
 
 from __future__ import annotations
 
@@ -41,12 +41,18 @@ def draw_curve(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(7.0, 2.8), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
     accuracy, memory = figure.subplots(1, 2)
-    accuracy.plot(epochs, [row["train_accuracy"] for row in history], color="#999999", label="train")
+    accuracy.plot(
+        epochs, [row["train_accuracy"] for row in history], color="#999999", label="train"
+    )
     accuracy.plot(epochs, [row["val_accuracy"] for row in history], color="#0b6e4f", label="val")
     accuracy.set(xlabel="epoch", ylabel="accuracy", ylim=(0.0, 1.0))
     accuracy.legend(frameon=False)
-    memory.plot(epochs, [row["peak_memory_bytes"] / 2**20 for row in history], color="#b23a48", label="peak")
-    memory.plot(epochs, [row["mean_memory_bytes"] / 2**20 for row in history], color="#e0a458", label="mean")
+    memory.plot(
+        epochs, [row["peak_memory_bytes"] / 2**20 for row in history], color="#b23a48", label="peak"
+    )
+    memory.plot(
+        epochs, [row["mean_memory_bytes"] / 2**20 for row in history], color="#e0a458", label="mean"
+    )
     memory.set(xlabel="epoch", ylabel="memory in training (MiB)")
     memory.set_ylim(bottom=0.0)
     memory.legend(frameon=False)

@@ -1,4 +1,4 @@
-"""Random points of any space, drawn without a trial: a stand-in for Optuna's trial that remembers."""
+"""Random points of any space, drawn by a stand-in for Optuna's trial that remembers."""
 
 from __future__ import annotations
 
@@ -17,16 +17,24 @@ class RandomDraw:
         """Return one of the choices."""
         return self.params.setdefault(name, self._rng.choice(list(choices)))
 
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """Return a whole number from low to high."""
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """Return a whole number from low to high, evenly also where ``log`` asks otherwise."""
+        del log
         return int(self.params.setdefault(name, self._rng.randrange(low, high + 1, step)))
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: Optional[float] = None, log: bool = False
     ) -> float:
-        """Return a number from low to high."""
+        """Return a number from low to high, evenly also where ``log`` asks otherwise."""
+        del log
         if step is not None:
-            return float(self.params.setdefault(name, low + step * self._rng.randrange(int((high - low) / step) + 1)))
+            return float(
+                self.params.setdefault(
+                    name, low + step * self._rng.randrange(int((high - low) / step) + 1)
+                )
+            )
         return float(self.params.setdefault(name, self._rng.uniform(low, high)))
 
 

@@ -22,7 +22,8 @@ def check_same(stored: Mapping[str, Any], identity: Mapping[str, Any], where: st
     if differences:
         shown = "; ".join(differences[:6]) + ("; ..." if len(differences) > 6 else "")
         raise StudyError(
-            f"{where}: cannot go on, because {shown}; change it back, or start another study with --out"
+            f"{where}: cannot go on, because {shown}; change it back, or start another study "
+            "with --out"
         )
 
 
@@ -48,17 +49,19 @@ def check_versions(attrs: Mapping[str, Any], optuna_version: str, where: str) ->
     """
     stored = attrs.get(FORMAT_ATTR)
     if stored is None:
-        raise StudyError(f"{where}: is not a study of nas-edge; give this one another name or storage")
+        raise StudyError(
+            f"{where}: is not a study of nas-edge; give this one another name or storage"
+        )
     if stored != FORMAT:
         raise StudyError(
-            f"{where}: was made by another version of nas-edge (format {stored}, this one writes {FORMAT}); "
-            "use that version, or start anew with --out"
+            f"{where}: was made by another version of nas-edge (format {stored}, this one writes "
+            f"{FORMAT}); use that version, or start anew with --out"
         )
     made_with = str(attrs.get(OPTUNA_ATTR, optuna_version))
     if made_with.partition(".")[0] != optuna_version.partition(".")[0]:
         raise StudyError(
-            f"{where}: was made with Optuna {made_with}, but this is Optuna {optuna_version}; its major "
-            "version must stay the same within a study"
+            f"{where}: was made with Optuna {made_with}, but this is Optuna {optuna_version}; its "
+            "major version must stay the same within a study"
         )
 
 

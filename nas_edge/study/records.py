@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 import numpy as np
@@ -19,11 +19,12 @@ REFERENCE = "nas_edge:reference"
 MEASUREMENT = "nas_edge:measurement"
 HISTORY = "nas_edge:history"
 DUPLICATE_OF = "nas_edge:duplicate_of"
+FAILURE = "nas_edge:failure"
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One candidate. ``point`` is plain data of the space; ``reference`` names a handcrafted one."""
+    """One candidate. ``point`` is plain data; ``reference`` names a handcrafted one."""
 
     number: int
     key: str
@@ -43,17 +44,35 @@ class TrialRecord:
 
 
 def records_of(trials: Iterable[Any]) -> List[TrialRecord]:
-    """Return the records of the trials that were measured, duplicates left out, by number."""
-    records = []
-    for trial in trials:
-        attrs = trial.user_attrs
-        if MEASUREMENT not in attrs or DUPLICATE_OF in attrs or not trial.state.is_finished():
-            continue
-        measured = Measurement.from_dict({**attrs[MEASUREMENT], "history": attrs.get(HISTORY, [])})
-        records.append(
-            TrialRecord(trial.number, attrs[KEY], attrs[POINT], attrs.get(REFERENCE), measured)
-        )
-    return sorted(records, key=lambda record: record.number)
+    """Return the records of the trials that were measured, repeats left out, by number."""
+    finished = [trial for trial in trials if trial.state.is_finished()]
+    found = [record for record in map(record_of, finished) if record is not None]
+    return named(sorted(found, key=lambda record: record.number), reference_names(finished))
+
+
+def record_of(trial: Any) -> Optional[TrialRecord]:
+    """Return a finished trial's record, or None if it repeats another or was never measured."""
+    attrs = trial.user_attrs
+    if MEASUREMENT not in attrs or DUPLICATE_OF in attrs:
+        return None
+    measured = Measurement.from_dict({**attrs[MEASUREMENT], "history": attrs.get(HISTORY, [])})
+    return TrialRecord(trial.number, attrs[KEY], attrs[POINT], attrs.get(REFERENCE), measured)
+
+
+def reference_names(trials: Iterable[Any]) -> Dict[str, str]:
+    """Return the names of the references that turned out to be known points, by key."""
+    repeats = [t.user_attrs for t in trials if DUPLICATE_OF in t.user_attrs]
+    return {attrs[KEY]: attrs[REFERENCE] for attrs in repeats if REFERENCE in attrs}
+
+
+def named(records: Sequence[TrialRecord], names: Mapping[str, str]) -> List[TrialRecord]:
+    """Return the records, those with a known point's key under the reference's name."""
+    return [
+        replace(record, reference=names[record.key])
+        if record.reference is None and record.key in names
+        else record
+        for record in records
+    ]
 
 
 def comparable(records: Sequence[TrialRecord], objectives: Sequence[str]) -> List[TrialRecord]:
@@ -63,7 +82,11 @@ def comparable(records: Sequence[TrialRecord], objectives: Sequence[str]) -> Lis
         StudyError: If an objective's figures come from different sources or devices, which cannot
             stand on one axis.
     """
-    finished = [r for r in records if r.measurement.is_finished and all(o in r.measurement.metrics for o in objectives)]
+    finished = [
+        r
+        for r in records
+        if r.measurement.is_finished and all(o in r.measurement.metrics for o in objectives)
+    ]
     for objective in objectives:
         sources = {_comparable_source(r.measurement.metrics[objective].source) for r in finished}
         if len(sources) > 1:
@@ -71,9 +94,13 @@ def comparable(records: Sequence[TrialRecord], objectives: Sequence[str]) -> Lis
                 f"{objective} was read from different sources ({'; '.join(sorted(sources))}), "
                 "which cannot stand on one axis"
             )
-    devices = {(r.measurement.device.get("kind"), r.measurement.device.get("name")) for r in finished}
+    devices = {
+        (r.measurement.device.get("kind"), r.measurement.device.get("name")) for r in finished
+    }
     if len(devices) > 1:
-        raise StudyError(f"the trials were measured on different devices ({devices}), which do not compare")
+        raise StudyError(
+            f"the trials were measured on different devices ({devices}), which do not compare"
+        )
     return finished
 
 

@@ -67,13 +67,15 @@ def open_run(path: Union[str, Path]) -> Run:
     folder = open_folder(Path(path))
     if folder.storage_url is None and not (folder.path / "study.db").exists():
         raise StudyError(f"{folder.path}: has no trial yet; start it with nas-edge run")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = open_storage(folder.database_url)
     with storage_errors(folder.database_url):
         try:
             study = optuna.load_study(study_name=folder.study_name, storage=storage)
         except KeyError:
-            raise StudyError(f"{folder.path}: its storage no longer holds the study {folder.study_name!r}") from None
+            raise StudyError(
+                f"{folder.path}: its storage no longer holds the study {folder.study_name!r}"
+            ) from None
         attributes = study.user_attrs
         check_versions(attributes, optuna.__version__, str(folder.path))
         identity = attributes[IDENTITY_ATTR]

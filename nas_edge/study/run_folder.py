@@ -1,29 +1,39 @@
 """The folder of a run: where everything of one study lies, and who may write to it.
 
-    run.json            what this run is (format, study name, storage), written first
-    study.yaml          the resolved study file
-    study.db            Optuna's storage, unless another was given
-    candidates/0007/    architecture.yaml, history.csv, curve.png, measurement.json, log.txt
-    artifacts/          the same for Optuna's dashboard
-    cache/              the decoded images
+run.json            what this run is (format, study name, storage), written first
+study.yaml          the resolved study file
+study.db            Optuna's storage, unless another was given
+candidates/0007/    architecture.yaml, history.csv, curve.png, measurement.json, log.txt
+artifacts/          the same for Optuna's dashboard
+cache/              the decoded images
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Iterator, Mapping, Optional
 
 from filelock import FileLock, Timeout
 
-from nas_edge.errors import EnvironmentProblem, StudyError
+from nas_edge.errors import EnvironmentProblem, NasEdgeError, StudyError
 from nas_edge.study.storage import mask
 
 FORMAT = 1
+_DISK_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ENOTDIR,
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +64,9 @@ class RunFolder:
         """Return the folder of a trial."""
         return self.path / "candidates" / f"{number:04d}"
 
-    def lock(self) -> FileLock:
-        """Return the taken lock of the run.
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run, so that no other process works in its folder.
 
         Raises:
             StudyError: If another process works in this folder.
@@ -66,12 +77,15 @@ class RunFolder:
             lock.acquire()
         except Timeout:
             raise StudyError(
-                f"{self.path}: another process is running this study; wait for it, or give this one "
-                "a folder of its own with --out"
+                f"{self.path}: another process is running this study; wait for it, or give this "
+                "one a folder of its own with --out"
             ) from None
         except OSError as err:
             raise unwritable(self.path, err) from err
-        return lock
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def create_or_open(path: Path, study_name: str, storage_url: Optional[str]) -> RunFolder:
@@ -85,20 +99,28 @@ def create_or_open(path: Path, study_name: str, storage_url: Optional[str]) -> R
         folder = open_folder(path)
         if folder.study_name != study_name:
             raise StudyError(
-                f"{path}: holds the study {folder.study_name!r}, not {study_name!r}; use --out for another folder"
+                f"{path}: holds the study {folder.study_name!r}, not {study_name!r}; "
+                "use --out for another folder"
             )
         if storage_url is not None and storage_url != folder.database_url:
             raise StudyError(
-                f"{path}: keeps its trials in {mask(folder.database_url)}, not in {mask(storage_url)}; "
-                "leave --storage out to go on, or use --out for another folder"
+                f"{path}: keeps its trials in {mask(folder.database_url)}, not in "
+                f"{mask(storage_url)}; leave --storage out, or use --out for another folder"
             )
         return folder
     try:
         if path.is_dir() and any(path.iterdir()):
-            raise StudyError(f"{path}: must be empty or a run of nas-edge, but holds other files; use --out")
+            raise StudyError(
+                f"{path}: must be empty or a run of nas-edge, but holds other files; use --out"
+            )
         path.mkdir(parents=True, exist_ok=True)
         folder = RunFolder(path, study_name, uuid.uuid4().hex[:12], storage_url)
-        data = {"format": FORMAT, "study": study_name, "worker": folder.worker, "storage": storage_url}
+        data = {
+            "format": FORMAT,
+            "study": study_name,
+            "worker": folder.worker,
+            "storage": storage_url,
+        }
         write_whole(path / "run.json", json.dumps(data, indent=1), private=True)
     except OSError as err:
         raise unwritable(path, err) from err
@@ -126,7 +148,9 @@ def open_folder(path: Path) -> RunFolder:
     except (ValueError, KeyError, TypeError) as err:
         if isinstance(err, StudyError):
             raise
-        raise StudyError(f"{file}: is damaged ({type(err).__name__}: {err}); start anew with --out") from err
+        raise StudyError(
+            f"{file}: is damaged ({type(err).__name__}: {err}); start anew with --out"
+        ) from err
     except OSError as err:
         raise EnvironmentProblem(f"{file}: cannot be read ({err.strerror or err})") from err
 
@@ -154,6 +178,19 @@ def read_json(path: Path) -> Optional[Mapping[str, Any]]:
     except (OSError, ValueError):
         return None
     return data if isinstance(data, dict) else None
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk, or a folder that cannot be written, into one line."""
+    try:
+        yield
+    except NasEdgeError:
+        raise
+    except OSError as err:
+        if err.errno not in _DISK_ERRORS:
+            raise  # the evaluator's own, e.g. a connection that was refused
+        raise unwritable(path, err) from err
 
 
 def unwritable(path: Path, err: OSError) -> EnvironmentProblem:

@@ -1,16 +1,19 @@
 """Optuna's samplers by the names of the study file, explicit in every option that matters.
 
-A sampler is built anew for every trial, with a seed made of the study's seed and the trial's number:
-a suggestion then depends on the history alone, and a resumed study goes on as if never stopped
-(with a fixed seed Optuna would replay its start-up suggestions).
+A sampler is built anew for every trial, with a seed made of the study's seed and the trial's
+number: a suggestion then depends on the history alone, and a resumed study goes on as if never
+stopped (with a fixed seed Optuna would replay its start-up suggestions).
 """
 
 from __future__ import annotations
 
 import hashlib
 import warnings
-from typing import Any, List
+from importlib.util import find_spec
+from math import prod
+from typing import Any, List, Union
 
+from nas_edge.config.files import validated
 from nas_edge.config.study import SamplerConfig
 from nas_edge.errors import ConfigError
 
@@ -38,7 +41,10 @@ def build_sampler(config: SamplerConfig, seed: int, space: Any) -> Any:
         warnings.simplefilter("ignore")
         if config.name == "tpe":
             return samplers.TPESampler(
-                n_startup_trials=config.startup_trials, multivariate=True, constant_liar=True, **options
+                n_startup_trials=config.startup_trials,
+                multivariate=True,
+                constant_liar=True,
+                **options,
             )
         if config.name == "nsga2":
             return samplers.NSGAIISampler(population_size=config.population, **options)
@@ -47,8 +53,19 @@ def build_sampler(config: SamplerConfig, seed: int, space: Any) -> Any:
         if config.name == "gp":
             return _build_gp(samplers, config, options)
         if config.name == "grid":
-            return _build_grid(samplers, seed, space)
+            return _build_grid(samplers, space)
         return samplers.RandomSampler(seed=seed)
+
+
+def sampler_of(sampler: Union[str, SamplerConfig]) -> SamplerConfig:
+    """Return the options of a sampler that may be given by its name alone.
+
+    Raises:
+        ConfigError: If there is no such sampler.
+    """
+    if isinstance(sampler, SamplerConfig):
+        return sampler
+    return validated(SamplerConfig, {"name": sampler}, "sampler")
 
 
 def writes_constraints(config: SamplerConfig) -> bool:
@@ -68,25 +85,28 @@ def trial_seed(study_seed: int, number: int, purpose: str) -> int:
 
 
 def _build_gp(samplers: Any, config: SamplerConfig, options: Any) -> Any:
-    try:
-        import scipy  # noqa: F401 - Optuna needs it, and says so only at the first suggestion
-    except ImportError:
-        raise ConfigError("sampler.name gp needs SciPy: pip install nas-edge[gp]") from None
+    if find_spec("scipy") is None:  # Optuna says so only at the first suggestion
+        raise ConfigError("sampler.name gp needs SciPy; pip install scipy")
     return samplers.GPSampler(n_startup_trials=config.startup_trials, **options)
 
 
-def _build_grid(samplers: Any, seed: int, space: Any) -> Any:
+def _build_grid(samplers: Any, space: Any) -> Any:
     searched = getattr(space, "searched", None)
     if searched is None:
-        raise ConfigError("sampler.name grid needs a space with a mapping `searched` of its choices")
-    if space.num_points > MAX_GRID_POINTS:
         raise ConfigError(
-            f"sampler.name grid takes spaces of up to {MAX_GRID_POINTS} points, but this one has "
-            f"{space.num_points}; fix some choices or use another sampler"
+            "sampler.name grid needs a space with a mapping `searched` of its choices"
+        )
+    num_points = prod(len(values) for values in searched.values())
+    if num_points > MAX_GRID_POINTS:
+        raise ConfigError(
+            f"sampler.name grid takes spaces of up to {MAX_GRID_POINTS:,} points, but this one has "
+            f"{num_points:,}; fix some choices or use another sampler"
         )
 
-    class Grid(samplers.GridSampler):  # type: ignore[misc, name-defined]
+    class Grid(samplers.GridSampler):  # type: ignore[misc]
         def after_trial(self, study: Any, *args: Any) -> None:
             """Do not stop the study, as Optuna would: under ask and tell that is an error."""
 
-    return Grid({name: list(values) for name, values in searched.items()}, seed=seed)
+    # Optuna numbers the grid's points in an order drawn from the seed, and keeps the numbers in the
+    # trials: with another seed they would mean other points.
+    return Grid({name: list(values) for name, values in searched.items()}, seed=0)

@@ -7,7 +7,9 @@ and a busy timeout, so that the dashboard beside a running study does not lock i
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Iterator
+import re
+from pathlib import Path
+from typing import Any, Iterator, Optional
 
 from nas_edge.errors import ConfigError, EnvironmentProblem
 
@@ -25,16 +27,19 @@ def open_storage(url: str) -> Any:
     import sqlalchemy
 
     is_sqlite = url.startswith("sqlite:")
-    options = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if is_sqlite else {"pool_pre_ping": True}
+    options = (
+        {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if is_sqlite else {"pool_pre_ping": True}
+    )
     try:
         if is_sqlite:
             # Before Optuna's own first connection, so that its tables are made in this mode too.
             _use_write_ahead(url)
         storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
         return _configure(storage) if is_sqlite else storage
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         raise ConfigError(
-            f"--storage must be a database URL such as postgresql://user:password@host/name, but got {url!r}"
+            "--storage must be a database URL such as postgresql://user:password@host/name, "
+            f"but got {mask(url)}"
         ) from None
     except (ImportError, sqlalchemy.exc.NoSuchModuleError) as err:
         raise ConfigError(
@@ -43,10 +48,13 @@ def open_storage(url: str) -> Any:
         ) from err
     except RuntimeError as err:  # Optuna: the schema is of another version
         raise EnvironmentProblem(
-            f"{mask(url)}: {first_line(err)}; use the Optuna that made it, or `optuna storage upgrade`"
+            f"{mask(url)}: {first_line(err)}; use the Optuna that made it, or "
+            "`optuna storage upgrade`"
         ) from err
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, OSError) as err:
-        raise EnvironmentProblem(f"{mask(url)}: the storage cannot be opened ({first_line(err)})") from err
+        raise EnvironmentProblem(
+            f"{mask(url)}: the storage cannot be opened ({first_line(err)})"
+        ) from err
 
 
 @contextlib.contextmanager
@@ -70,9 +78,19 @@ def mask(url: str) -> str:
     import sqlalchemy
 
     try:
-        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
-        return url
+        return str(sqlalchemy.engine.make_url(url).render_as_string(hide_password=True))
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        return re.sub(r":[^:@/]*@", ":***@", url)
+
+
+def sqlite_file(url: str) -> Optional[Path]:
+    """Return the file of an SQLite URL, or None for another database."""
+    import sqlalchemy
+
+    parsed = sqlalchemy.engine.make_url(url)
+    if not parsed.drivername.startswith("sqlite") or not parsed.database:
+        return None
+    return None if parsed.database.startswith((":memory:", "file:")) else Path(parsed.database)
 
 
 def first_line(error: BaseException) -> str:
@@ -97,7 +115,7 @@ def _configure(storage: Any) -> Any:
     import sqlalchemy
 
     @sqlalchemy.event.listens_for(storage.engine, "connect")
-    def configure(connection: Any, record: Any) -> None:
+    def configure(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA synchronous=NORMAL")
 
     storage.engine.dispose()  # connections made before this line are not configured

@@ -19,9 +19,17 @@ from nas_edge.device.machine import Device, find_device
 from nas_edge.errors import ConfigError
 from nas_edge.space.search_space import SearchSpace
 from nas_edge.space.smallest import smallest_points
-from nas_edge.study.engine import Event, _ignore, run_study
+from nas_edge.study.engine import ignore, run_in
+from nas_edge.study.log import logged
 from nas_edge.study.records import TrialRecord
-from nas_edge.study.run_folder import create_or_open, unwritable, write_whole
+from nas_edge.study.run_folder import (
+    RunFolder,
+    create_or_open,
+    disk_errors,
+    unwritable,
+    write_whole,
+)
+from nas_edge.study.session import Event
 from nas_edge.training.recipe import check_precision
 
 
@@ -32,7 +40,7 @@ def run_training_study(
     beside: Optional[Path] = None,
     storage: Optional[str] = None,
     device: str = "auto",
-    on_event: Callable[[Event], None] = _ignore,
+    on_event: Callable[[Event], None] = ignore,
 ) -> List[TrialRecord]:
     """Run a study file's study, or go on with it.
 
@@ -54,7 +62,8 @@ def run_training_study(
     found = find_device(device)
     check_precision(config.recipe, found.kind)
     folder = create_or_open(Path(out), config.name, storage)
-    with folder.lock():
+    on_event = logged(folder.path / "log.txt", on_event)
+    with folder.locked(), disk_errors(folder.path):
         images = load_image_set(
             config.data,
             config.recipe.image_size,
@@ -62,30 +71,40 @@ def run_training_study(
             lambda text: on_event({"event": "note", "text": text}),
         )
         _check_space(space, config, images)
-        _write_resolved(config, space_config, folder.path)
-    on_event(_study_event(config, space, images, found, folder.path))
-    evaluator = TrainingEvaluator(
-        recipe=config.recipe,
-        images=images,
-        device=found,
-        memory_limit_bytes=config.memory_limit,
-        limits=ChildLimits(config.limits.candidate_time, config.limits.silence),
-        keep_weights=config.artifacts.weights,
-    )
-    return run_study(
-        space,
-        evaluator,
-        objectives=config.objectives,
-        trials=config.trials,
-        out=out,
-        name=config.name,
-        sampler=config.sampler,
-        seed=config.seed,
-        storage=storage,
-        time_budget_s=config.time_budget,
-        identity=_identity(config, images, found),
-        on_event=on_event,
-    )
+        return run_in(
+            folder,
+            space,
+            TrainingEvaluator(
+                recipe=config.recipe,
+                images=images,
+                device=found,
+                memory_limit_bytes=config.memory_limit,
+                limits=ChildLimits(config.limits.candidate_time, config.limits.silence),
+                keep_weights=config.artifacts.weights,
+            ),
+            objectives=config.objectives,
+            trials=config.trials,
+            sampler=config.sampler,
+            seed=config.seed,
+            time_budget_s=config.time_budget,
+            identity=_identity(config, images, found),
+            on_event=on_event,
+            on_open=lambda: _begin(config, space, space_config, images, found, folder, on_event),
+        )
+
+
+def _begin(
+    config: StudyConfig,
+    space: SearchSpace,
+    space_config: SpaceConfig,
+    images: ImageSet,
+    device: Device,
+    folder: RunFolder,
+    on_event: Callable[[Event], None],
+) -> None:
+    """Write the study down, only now that it is known to be the one that the folder holds."""
+    _write_resolved(config, space_config, folder.path)
+    on_event(_study_event(config, space, images, device, folder.path))
 
 
 def _identity(config: StudyConfig, images: ImageSet, device: Device) -> Dict[str, Any]:
@@ -115,8 +134,8 @@ def _check_space(space: SearchSpace, config: StudyConfig, images: ImageSet) -> N
     if config.memory_limit is not None and least > config.memory_limit:
         raise ConfigError(
             f"memory_limit must be at least what the smallest candidate needs, an estimated "
-            f"{format_bytes(needs)}, but got {format_bytes(config.memory_limit)}; raise it, or lower "
-            "recipe.batch_size or recipe.image_size"
+            f"{format_bytes(needs)}, but got {format_bytes(config.memory_limit)}; raise it, or "
+            "lower recipe.batch_size or recipe.image_size"
         )
 
 

@@ -1,0 +1,1 @@
+"""Train one model by a recipe: loop, checkpoint."""

@@ -29,6 +29,6 @@ def load_checkpoint(path: Path) -> Optional[Dict[str, Any]]:
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # noqa: BLE001 - a damaged file may raise nearly anything; start anew then
+    except Exception:
         return None
     return state if isinstance(state, dict) else None

@@ -74,11 +74,15 @@ class Hooks:
     lap: Callable[[], Tuple[int, int]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class CheckpointPlan:
-    """Where the state is kept, and the least time between two writes."""
+    """Where the state is kept, the least time between two writes, and whose state it is.
+
+    A file of another owner is not gone on with, e.g. what an older study left in the folder.
+    """
 
     path: Path
+    owner: str = ""
     every_s: float = 20.0
 
 
@@ -102,19 +106,22 @@ def train(
     history: List[EpochRecord] = []
     best: Optional[Dict[str, Any]] = None
     state = load_checkpoint(checkpoint.path) if checkpoint else None
-    if state is not None:
+    if state is not None and checkpoint is not None and state.get("owner") == checkpoint.owner:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         scaler.load_state_dict(state["scaler"])
-        torch.set_rng_state(state["rng"])
         history = [EpochRecord(**record) for record in state["history"]]
         best = state["best"]
     resumed_from = len(history)
     written = time.monotonic()
     for epoch in range(len(history) + 1, recipe.epochs + 1):
         started = time.perf_counter()
-        loss, accuracy = _train_epoch(model, train_set, recipe, optimizer, scaler, seed, epoch, device, hooks)
+        torch.manual_seed(epoch_seed(seed, epoch))  # dropout's draws, on every device
+        loss, accuracy = _train_epoch(
+            model, train_set, recipe, optimizer, scaler, seed, epoch, device, hooks
+        )
         val_loss, val_accuracy = evaluate(model, val_set, recipe, device)
+        _check_finite("validation", val_loss, f"in epoch {epoch}")
         peak, mean = hooks.lap()
         last_step = epoch * train_set.steps_per_epoch - 1
         record = EpochRecord(
@@ -132,8 +139,13 @@ def train(
             best = copy.deepcopy(model.state_dict())
         history.append(record)
         hooks.on_epoch(record)
-        if checkpoint and epoch < recipe.epochs and time.monotonic() - written >= checkpoint.every_s:
-            save_checkpoint(checkpoint.path, _state(model, optimizer, scaler, history, best))
+        if (
+            checkpoint
+            and epoch < recipe.epochs
+            and time.monotonic() - written >= checkpoint.every_s
+        ):
+            state = _state(model, optimizer, scaler, history, best)
+            save_checkpoint(checkpoint.path, {**state, "owner": checkpoint.owner})
             written = time.monotonic()
     if best is not None:
         model.load_state_dict(best)
@@ -143,11 +155,7 @@ def train(
 def evaluate(
     model: nn.Module, images: Batches, recipe: RecipeConfig, device: torch.device
 ) -> Tuple[float, float]:
-    """Return mean loss and accuracy over a split, in evaluation mode.
-
-    Raises:
-        Diverged: If the loss is infinite or NaN.
-    """
+    """Return mean loss and accuracy over a split, in evaluation mode."""
     was_training = model.training
     model.eval()
     loss = torch.zeros((), device=device)
@@ -158,10 +166,7 @@ def evaluate(
             loss += loss_of(logits, labels, 0.0) * len(labels)
             correct += num_correct(logits, labels)
     model.train(was_training)
-    mean_loss = float(loss) / len(images)
-    if not math.isfinite(mean_loss):
-        raise Diverged(f"the evaluation loss became {mean_loss}")
-    return mean_loss, float(correct) / len(images)
+    return float(loss) / len(images), float(correct) / len(images)
 
 
 def _train_epoch(
@@ -187,17 +192,26 @@ def _train_epoch(
         with autocast(recipe, device):
             logits = model(batch)
             loss = loss_of(logits, labels, recipe.label_smoothing)
-        scaler.scale(loss).backward()
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         scaler.step(optimizer)
         scaler.update()
         total += loss.detach() * len(labels)
         correct += num_correct(logits.detach(), labels)
         seen += len(labels)
         if step % CHECK_EVERY_STEPS == CHECK_EVERY_STEPS - 1 or step == steps - 1:
-            if not math.isfinite(float(total)):
-                raise Diverged(f"the training loss became {float(total)} in epoch {epoch}, step {step + 1}")
+            _check_finite("training", float(total), f"by epoch {epoch}, step {step + 1}")
         hooks.on_step(epoch, step + 1, steps)
     return float(total) / seen, float(correct) / seen
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """Return an epoch's own seed, so that a training goes on as if it had never stopped."""
+    return (seed * 1_000_003 + epoch) % 2**63
+
+
+def _check_finite(which: str, loss: float, when: str) -> None:
+    if not math.isfinite(loss):
+        raise Diverged(f"the {which} loss became {loss} {when}")
 
 
 def _weights_epoch(history: List[EpochRecord], recipe: RecipeConfig) -> int:
@@ -217,7 +231,6 @@ def _state(
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "scaler": scaler.state_dict(),
-        "rng": torch.get_rng_state(),
         "history": [asdict(record) for record in history],
         "best": best,
     }

@@ -14,7 +14,9 @@ from nas_edge.config.study import RecipeConfig
 from nas_edge.errors import ConfigError
 
 
-def build_optimizer(model: nn.Module, recipe: RecipeConfig, device: torch.device) -> torch.optim.Optimizer:
+def build_optimizer(
+    model: nn.Module, recipe: RecipeConfig, device: torch.device
+) -> torch.optim.Optimizer:
     """Return the optimizer; its fused form where this torch has it for the device."""
     params = [p for p in model.parameters() if p.requires_grad]
     if recipe.optimizer == "sgd":

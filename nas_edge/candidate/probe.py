@@ -1,0 +1,103 @@
+"""The memory probe: a job in, the peak memory of three training steps out. Nothing is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Callable, Dict, Mapping, Tuple
+
+import torch
+
+from nas_edge.candidate.start import build, prepare, warm_up
+from nas_edge.config.study import RecipeConfig
+from nas_edge.device import cuda_memory
+from nas_edge.device.process_memory import HighWater, fix_allocator_thresholds
+from nas_edge.models.xception import XceptionNet
+from nas_edge.space.references import reference_architecture
+from nas_edge.training.recipe import autocast, build_optimizer, build_scaler, loss_of
+
+Send = Callable[[Dict[str, Any]], None]
+PROBE_STEPS = 3
+
+
+def probe(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
+    """Measure the peak memory of three training steps in a process that did nothing else.
+
+    On the CPU the figure is the high-water mark of resident memory over a warmed-up baseline, with
+    an allocator that keeps nothing back; on CUDA what the allocator reserved.
+    """
+    recipe, device = prepare(job)
+    warm_up(device)
+    _run_small_network(job, recipe, device)
+    measure = _on_cuda if device.type == "cuda" else _on_cpu
+    return measure(
+        lambda: _take_steps(build(job, recipe, device), job, recipe, device, PROBE_STEPS, send)
+    )
+
+
+def _on_cpu(work: Callable[[], None]) -> Dict[str, Any]:
+    fix_allocator_thresholds()
+    high_water = HighWater()
+    high_water.reset()
+    work()
+    return {
+        "peak_bytes": high_water.read_bytes(),
+        "source": f"{high_water.source}, {PROBE_STEPS}-step probe",
+    }
+
+
+def _on_cuda(work: Callable[[], None]) -> Dict[str, Any]:
+    cuda_memory.reset_peaks()
+    work()
+    peaks = cuda_memory.read_peaks()
+    return {
+        "peak_bytes": peaks.peak_reserved_bytes,
+        "source": f"{cuda_memory.RESERVED_SOURCE}, {PROBE_STEPS}-step probe",
+        "peak_allocated_bytes": peaks.peak_allocated_bytes,
+    }
+
+
+def _take_steps(
+    model: XceptionNet,
+    job: Mapping[str, Any],
+    recipe: RecipeConfig,
+    device: torch.device,
+    num_steps: int,
+    send: Send,
+) -> None:
+    """Train on random images, as the training loop does."""
+    optimizer = build_optimizer(model, recipe, device)
+    scaler = build_scaler(recipe)
+    for step in range(num_steps):
+        images, labels = _random_batch(job, recipe, device)
+        optimizer.zero_grad(set_to_none=True)
+        with autocast(recipe, device):
+            loss = loss_of(model(images), labels, recipe.label_smoothing)
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        scaler.step(optimizer)
+        scaler.update()
+        send({"event": "probe", "step": step + 1})
+
+
+def _run_small_network(job: Mapping[str, Any], recipe: RecipeConfig, device: torch.device) -> None:
+    """Take one step with the smallest relative of a candidate.
+
+    It touches the parts of torch that training uses, some 15 MiB of program code and tables, which
+    would otherwise be counted as the candidate's.
+    """
+    relative = reference_architecture("xception-lite", 1 / 16)
+    relative = replace(relative, middle=replace(relative.middle, blocks=1))
+    small_job = {**job, "architecture": relative.to_dict()}
+    small_recipe = recipe.model_copy(update={"batch_size": 2, "image_size": 40})
+    model = build(small_job, small_recipe, device)
+    _take_steps(model, small_job, small_recipe, device, 1, lambda _: None)
+
+
+def _random_batch(
+    job: Mapping[str, Any], recipe: RecipeConfig, device: torch.device
+) -> Tuple[torch.Tensor, torch.Tensor]:
+    size = recipe.image_size
+    images = torch.rand(recipe.batch_size, size, size, 3).to(device)
+    images = images.permute(0, 3, 1, 2).mul_(2).sub_(1)
+    if recipe.memory_format != "channels_last":
+        images = images.contiguous()
+    return images, torch.randint(max(job["num_outputs"], 2), (recipe.batch_size,), device=device)

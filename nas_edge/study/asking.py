@@ -1,0 +1,117 @@
+"""Trials and their points: asked for anew, taken up again after a cut, drawn where none is new.
+
+A point depends on the study's history and the trial's number alone, so that a study that was
+interrupted, wherever it was, goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import warnings
+from typing import Any, List, Mapping, Tuple
+
+from nas_edge.errors import SpaceError
+from nas_edge.study import records as attrs
+from nas_edge.study.draw import draw_unseen
+from nas_edge.study.samplers import build_sampler, trial_seed
+from nas_edge.study.session import Session
+
+
+def enqueue_references(session: Session) -> None:
+    """Enqueue each handcrafted point once, also after a cut in the middle of this."""
+    references: Mapping[str, Any] = getattr(session.space, "references", {})
+    there = {
+        trial.user_attrs[attrs.REFERENCE]
+        for trial in session.study.get_trials(deepcopy=False)
+        if attrs.REFERENCE in trial.user_attrs and not _is_orphan(session, trial)
+    }
+    for name, point in references.items():
+        if name not in there:
+            about = {attrs.REFERENCE: name, attrs.KEY: session.space.key(point)}
+            session.study.enqueue_trial(session.space.parameters(point), user_attrs=about)
+
+
+def cut_off_trials(session: Session) -> List[Tuple[Any, Any]]:
+    """Return this run's trials that began and did not end: its lock is ours, so they are dead."""
+    import optuna
+
+    states = (optuna.trial.TrialState.RUNNING,)
+    cut_off = []
+    for frozen in session.study.get_trials(deepcopy=False, states=states):
+        worker = frozen.user_attrs.get(attrs.WORKER, session.folder.worker)
+        if worker != session.folder.worker or _is_orphan(session, frozen):
+            continue
+        _set_sampler(session, frozen.number)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trial = optuna.trial.Trial(session.study, frozen._trial_id)
+            _skip_draws(trial, frozen)
+        trial.set_user_attr(attrs.WORKER, session.folder.worker)
+        cut_off.append((trial, _suggest(session, trial)))
+    return cut_off
+
+
+def ask(session: Session) -> Tuple[Any, Any]:
+    """Return a new trial and its point."""
+    _set_sampler(session, len(session.study.get_trials(deepcopy=False)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trial = session.study.ask()
+    trial.set_user_attr(attrs.WORKER, session.folder.worker)
+    return trial, _suggest(session, trial)
+
+
+def enqueue_unseen(session: Session) -> bool:
+    """See that a point that was not tried waits; return False if none is found."""
+    ledger = session.ledger
+    if ledger.waiting:  # enqueued already, and then the run was cut off
+        return True
+    known = {*ledger.by_key, *(one.key for one in ledger.elsewhere())}
+    rng = random.Random(trial_seed(session.seed, len(ledger.records), "unseen"))
+    params = draw_unseen(session.space, lambda point: session.space.key(point) in known, rng)
+    if params is not None:
+        session.study.enqueue_trial(params)
+    return params is not None
+
+
+def _is_orphan(session: Session, trial: Any) -> bool:
+    """Whether a trial of a shared storage belongs to a worker that died before it could say so.
+
+    It may as well belong to one that is just about to: it is nobody's to take over.
+    """
+    is_running = trial.state.name == "RUNNING"
+    return session.is_shared and is_running and attrs.WORKER not in trial.user_attrs
+
+
+def _set_sampler(session: Session, number: int) -> None:
+    seed = trial_seed(session.seed, number, "suggest")
+    session.study.sampler = build_sampler(session.sampler, seed, session.space)
+
+
+def _skip_draws(trial: Any, frozen: Any) -> None:
+    """Draw again what was drawn before the cut, so that the rest comes out the same."""
+    if attrs.KEY in frozen.user_attrs:
+        return
+    drawn_together = trial.relative_params or {}
+    for name, distribution in frozen.distributions.items():
+        if name not in drawn_together:
+            trial.study.sampler.sample_independent(trial.study, frozen, name, distribution)
+
+
+def _suggest(session: Session, trial: Any) -> Any:
+    """Return a trial's point; one that has its parameters already gives the same point again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Optuna's notes on experimental samplers, at every trial
+        point = session.space.suggest(trial)
+    plain = session.plain(point)
+    try:
+        json.dumps(plain)
+    except (TypeError, ValueError) as err:
+        raise SpaceError(
+            f"a point of the space must be plain data, but got {point!r} ({err}); "
+            "give the space to_json and from_json"
+        ) from err
+    trial.set_user_attr(attrs.KEY, session.space.key(point))
+    trial.set_user_attr(attrs.POINT, plain)
+    return point

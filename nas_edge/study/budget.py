@@ -1,0 +1,48 @@
+"""When a study ends before its number of candidates: time spent, or nothing that works."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Optional, Sequence
+
+from nas_edge.candidate.measurement import CRASHED
+from nas_edge.errors import StudyError
+from nas_edge.study.records import TrialRecord
+
+MAX_CRASHES = 3  # crashes in a row, with nothing finished yet, before the study gives up
+
+
+def spent_time(found: Sequence[TrialRecord], budget_s: Optional[float]) -> Optional[str]:
+    """Return a sentence if one more candidate would end after the budget, else None."""
+    if budget_s is None or not found:
+        return None
+    times = [record.measurement.wall_s for record in found]
+    if sum(times) + statistics.median(times) <= budget_s:
+        return None
+    spent = f"{sum(times):.0f} of {budget_s:.0f} s"
+    return f"the time budget is used up ({spent}, {len(found)} candidates)"
+
+
+def time_left_s(
+    found: Sequence[TrialRecord], trials: int, budget_s: Optional[float]
+) -> Optional[float]:
+    """Return how long the rest will take, or None before anything is known."""
+    times = [record.measurement.wall_s for record in found]
+    if not times:
+        return None
+    left = max(trials - len(found), 0) * statistics.mean(times)
+    return left if budget_s is None else min(left, max(budget_s - sum(times), 0.0))
+
+
+def check_crashes(found: Sequence[TrialRecord]) -> None:
+    """Give up where every candidate crashes: then it is not the candidates.
+
+    Raises:
+        StudyError: With the last reason.
+    """
+    outcomes = {record.measurement.outcome for record in found}
+    if len(found) == MAX_CRASHES and outcomes == {CRASHED}:
+        raise StudyError(
+            f"the first {MAX_CRASHES} candidates all crashed, the last with: "
+            f"{found[-1].measurement.reason}; mend that, then start anew with --out"
+        )
