@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import multiprocessing
 import os
@@ -27,7 +28,9 @@ def enter(connection: Connection, task: str, job: Dict[str, Any], log: str) -> N
     try:
         _redirect_output(log)
         module, _, function = task.partition(":")
-        result = getattr(importlib.import_module(module), function)(job, send)
+        work = getattr(importlib.import_module(module), function)
+        gc.freeze()  # half a million objects of torch's, which no collection needs to look through
+        result = work(job, send)
         send({"event": "result", "result": result})
     except BaseException as err:
         with contextlib.suppress(OSError):  # a full disk must not hide what went wrong

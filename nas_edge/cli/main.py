@@ -85,7 +85,7 @@ def run(study: str, quiet: bool, **options: Any) -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="CSV.")
 def front(run: str, as_json: bool, as_csv: bool) -> None:
     """Show the Pareto front of RUN, with the handcrafted networks in it."""
-    from nas_edge.cli.views import front_command
+    from nas_edge.cli.fronts import front_command
 
     front_command(run, as_json, as_csv)
 
@@ -98,7 +98,7 @@ def front(run: str, as_json: bool, as_csv: bool) -> None:
 @click.option("--accuracy-frontier", type=click.FloatRange(0, 1), default=0.7, show_default=True)
 def report(run: str, out: Optional[str], accuracy_frontier: float) -> None:
     """Write one HTML file about RUN that opens without a network."""
-    from nas_edge.cli.views import report_command
+    from nas_edge.cli.fronts import report_command
 
     report_command(run, out, accuracy_frontier)
 

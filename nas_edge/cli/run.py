@@ -8,8 +8,8 @@ from typing import Any, Dict, Optional
 
 import click
 
+from nas_edge.cli.fronts import print_front
 from nas_edge.cli.progress import progress_for
-from nas_edge.cli.views import print_front
 from nas_edge.config.files import load_yaml
 from nas_edge.config.study import StudyConfig, load_study_config
 

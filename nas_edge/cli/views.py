@@ -1,11 +1,10 @@
-"""The commands that look at something and change nothing but a report file."""
+"""The commands that look at spaces, networks and shipped files."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 import click
 
@@ -16,55 +15,6 @@ from nas_edge.errors import ConfigError
 from nas_edge.models.counts import LayerCount, count_layers, count_model
 from nas_edge.space.architecture import Architecture
 from nas_edge.space.search_space import SearchSpace
-
-
-def front_command(run: str, as_json: bool, as_csv: bool) -> None:
-    """Print a run's front."""
-    from nas_edge.report.rows import front_rows
-    from nas_edge.report.tables import front_csv, front_json
-    from nas_edge.study.run import open_run
-
-    if as_json and as_csv:
-        raise ConfigError("--json and --csv must not be given together")
-    opened = open_run(run)
-    rows = front_rows(opened.records, opened.objectives)
-    if as_json:
-        head = {"run": str(run), "study": opened.name, "objectives": list(opened.objectives)}
-        click.echo(front_json(rows, head))
-    elif as_csv:
-        click.echo(front_csv(rows, opened.objectives), nl=False)
-    else:
-        print_front(opened.name, opened.records, opened.objectives)
-
-
-def print_front(name: str, records: Any, objectives: Any) -> None:
-    """Print the front as a table, with a line on what is not in it."""
-    from rich.console import Console
-
-    from nas_edge.report.rows import front_rows, outcome_counts
-    from nas_edge.report.tables import front_table, metric_names
-
-    rows = front_rows(records, objectives)
-    title = f"{name}: {metric_names(objectives)}"
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    console.print(front_table(rows, objectives, title))
-    counts = outcome_counts(records)
-    console.print(
-        f"{len(records)} candidates: "
-        + ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in counts.items()),
-        markup=False,
-    )
-
-
-def report_command(run: str, out: Optional[str], accuracy_frontier: float) -> None:
-    """Write a run's report."""
-    from nas_edge.report.html import write_report
-    from nas_edge.study.run import open_run
-
-    path = write_report(open_run(run), Path(out) if out else None, accuracy_frontier)
-    click.echo(f"report: {path}")
 
 
 def show_command(what: str, image_size: int, classes: int, as_json: bool) -> None:

@@ -29,13 +29,14 @@ def split_files(
     chosen: Dict[str, List[int]] = {"train": [], "val": [], "test": []}
     for label, name in enumerate(files.class_names):
         members = [i for i, one in enumerate(files.labels) if one == label]
-        num_val = max(1, round(len(members) * val))
-        num_test = max(1, round(len(members) * test))
-        if len(members) - num_val - num_test < 1:
+        if len(members) < 3:
             raise DataError(
                 f"{where}/{name}: must hold at least 3 images to be split, but holds {len(members)}"
             )
-        random.Random(f"{seed}:{name}").shuffle(members)
+        num_val = min(max(1, round(len(members) * val)), len(members) - 2)
+        num_test = min(max(1, round(len(members) * test)), len(members) - num_val - 1)
+        # Names of folders need not be UTF-8.
+        random.Random(f"{seed}:{name}".encode("utf-8", "surrogateescape")).shuffle(members)
         chosen["val"] += members[:num_val]
         chosen["test"] += members[num_val : num_val + num_test]
         chosen["train"] += members[num_val + num_test :]

@@ -26,8 +26,9 @@ def write_candidate(folder: Path, point: Any, measurement: Measurement) -> List[
     if measurement.history:
         shown.append(folder / "history.csv")
         write_whole(shown[1], _csv(measurement.history))
-        shown.append(folder / "curve.png")
-        draw_curve(measurement.history, shown[2])
+        if all("epoch" in row for row in measurement.history):
+            shown.append(folder / "curve.png")
+            draw_curve(measurement.history, shown[2])
     write_whole(folder / "measurement.json", json.dumps(measurement.to_dict(), indent=1))
     return shown
 
@@ -37,31 +38,40 @@ def draw_curve(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    epochs = [row["epoch"] for row in history]
-    figure = Figure(figsize=(7.0, 2.8), dpi=90, layout="constrained")
+    # Fixed margins: a computed layout takes as long as the rest of the drawing.
+    figure = Figure(figsize=(7.0, 2.8), dpi=90)
+    figure.subplots_adjust(left=0.08, right=0.985, bottom=0.18, top=0.95, wspace=0.25)
     FigureCanvasAgg(figure)
     accuracy, memory = figure.subplots(1, 2)
-    accuracy.plot(
-        epochs, [row["train_accuracy"] for row in history], color="#999999", label="train"
-    )
-    accuracy.plot(epochs, [row["val_accuracy"] for row in history], color="#0b6e4f", label="val")
     accuracy.set(xlabel="epoch", ylabel="accuracy", ylim=(0.0, 1.0))
-    accuracy.legend(frameon=False)
-    memory.plot(
-        epochs, [row["peak_memory_bytes"] / 2**20 for row in history], color="#b23a48", label="peak"
-    )
-    memory.plot(
-        epochs, [row["mean_memory_bytes"] / 2**20 for row in history], color="#e0a458", label="mean"
-    )
+    _draw_lines(accuracy, history, "accuracy", {"train": "#999999", "val": "#0b6e4f"}, 1.0)
     memory.set(xlabel="epoch", ylabel="memory in training (MiB)")
+    _draw_lines(memory, history, "memory_bytes", {"peak": "#b23a48", "mean": "#e0a458"}, 2.0**20)
     memory.set_ylim(bottom=0.0)
-    memory.legend(frameon=False)
     figure.savefig(path, format="png")
+
+
+def _draw_lines(
+    axes: Any,
+    history: Sequence[Mapping[str, Any]],
+    what: str,
+    colours: Mapping[str, str],
+    unit: float,
+) -> None:
+    """Draw those of ``train_accuracy``, ``peak_memory_bytes``, ... that the history has."""
+    for name, colour in colours.items():
+        rows = [(row["epoch"], row[f"{name}_{what}"]) for row in history if f"{name}_{what}" in row]
+        if rows:
+            epochs, values = zip(*rows)
+            axes.plot(epochs, [value / unit for value in values], color=colour, label=name)
+    if axes.lines:
+        axes.legend(frameon=False, loc="lower right")
 
 
 def _csv(history: Sequence[Mapping[str, Any]]) -> str:
     out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(history[0]), lineterminator="\n")
+    names = list(dict.fromkeys(name for row in history for name in row))
+    writer = csv.DictWriter(out, fieldnames=names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
     return out.getvalue()

@@ -7,6 +7,7 @@ stays "running" in the storage under this run's name, and is the first to go on 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from nas_edge.study.run_folder import RunFolder, create_or_open, disk_errors, re
 from nas_edge.study.samplers import build_sampler, sampler_of, trial_seed
 from nas_edge.study.session import Evaluator, Event, Session
 from nas_edge.study.sharing import is_surplus, rival_of
-from nas_edge.study.storage import storage_errors
+from nas_edge.study.storage import open_storage, storage_errors
 from nas_edge.study.telling import tell, tell_copy, upload, withdraw
 
 MAX_REPEATS = 3  # suggestions of known points in a row before a new point is drawn at random
@@ -120,8 +121,12 @@ def run_in(
         "seed": seed,
         **(identity or {}),
     }
-    with storage_errors(folder.database_url), disk_errors(folder.path):
-        study = open_study(folder, objectives, full_identity)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(storage_errors(folder.database_url))
+        stack.enter_context(disk_errors(folder.path))
+        storage = open_storage(folder.database_url)
+        stack.callback(storage.engine.dispose)  # closed, SQLite leaves one file
+        study = open_study(storage, folder, objectives, full_identity)
         on_open()
         session = Session(
             study,

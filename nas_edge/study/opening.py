@@ -19,12 +19,14 @@ from nas_edge.study.identity import (
 )
 from nas_edge.study.records import direction_of
 from nas_edge.study.run_folder import RunFolder
-from nas_edge.study.storage import mask, open_storage
+from nas_edge.study.storage import mask
 
 CREATION_S = 15.0  # how long another worker may take between making the study and describing it
 
 
-def open_study(folder: RunFolder, objectives: Sequence[str], identity: Mapping[str, Any]) -> Any:
+def open_study(
+    storage: Any, folder: RunFolder, objectives: Sequence[str], identity: Mapping[str, Any]
+) -> Any:
     """Return Optuna's study, new or one that may go on.
 
     Raises:
@@ -33,8 +35,6 @@ def open_study(folder: RunFolder, objectives: Sequence[str], identity: Mapping[s
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = open_storage(folder.database_url)
     where = mask(folder.database_url) if folder.storage_url else str(folder.path)
     study = _create_or_load(storage, folder, objectives, identity, where)
     check_versions(study.user_attrs, optuna.__version__, where)

@@ -8,6 +8,7 @@ from typing import Any, List, Mapping, Optional, Tuple, Union
 
 from nas_edge.errors import StudyError
 from nas_edge.study.identity import IDENTITY_ATTR, check_versions
+from nas_edge.study.reading import read_trials
 from nas_edge.study.records import TrialRecord, front_of, records_of, to_frame
 from nas_edge.study.run_folder import RunFolder, open_folder
 from nas_edge.study.storage import open_storage, storage_errors
@@ -67,8 +68,7 @@ def open_run(path: Union[str, Path]) -> Run:
     folder = open_folder(Path(path))
     if folder.storage_url is None and not (folder.path / "study.db").exists():
         raise StudyError(f"{folder.path}: has no trial yet; start it with nas-edge run")
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = open_storage(folder.database_url)
+    storage = open_storage(folder.database_url, for_reading=True)
     with storage_errors(folder.database_url):
         try:
             study = optuna.load_study(study_name=folder.study_name, storage=storage)
@@ -79,5 +79,6 @@ def open_run(path: Union[str, Path]) -> Run:
         attributes = study.user_attrs
         check_versions(attributes, optuna.__version__, str(folder.path))
         identity = attributes[IDENTITY_ATTR]
-        records = records_of(study.get_trials(deepcopy=False))
+        records = records_of(read_trials(study, storage))
+    storage.engine.dispose()
     return Run(folder, tuple(identity["objectives"]), identity, tuple(records))

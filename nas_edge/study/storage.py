@@ -7,18 +7,23 @@ and a busy timeout, so that the dashboard beside a running study does not lock i
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from pathlib import Path
 from typing import Any, Iterator, Optional
+from urllib.parse import quote
 
 from nas_edge.errors import ConfigError, EnvironmentProblem
 
 BUSY_TIMEOUT_S = 60.0
 
 
-def open_storage(url: str) -> Any:
+def open_storage(url: str, for_reading: bool = False) -> Any:
     """Return Optuna's storage for a database URL.
 
+    Args:
+        url: Of the database.
+        for_reading: Nothing is made or changed, so that a read-only folder will do.
     Raises:
         ConfigError: If the URL is malformed or its driver is not installed.
         EnvironmentProblem: If the database cannot be reached or is of another Optuna version.
@@ -26,11 +31,19 @@ def open_storage(url: str) -> Any:
     import optuna
     import sqlalchemy
 
-    is_sqlite = url.startswith("sqlite:")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # what matters is told in our own words
+    is_sqlite = url.startswith("sqlite")
     options = (
         {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if is_sqlite else {"pool_pre_ping": True}
     )
     try:
+        if for_reading:
+            return optuna.storages.RDBStorage(
+                _read_only(url) if is_sqlite else url,
+                engine_kwargs=options,
+                skip_compatibility_check=True,
+                skip_table_creation=True,
+            )
         if is_sqlite:
             # Before Optuna's own first connection, so that its tables are made in this mode too.
             _use_write_ahead(url)
@@ -108,6 +121,24 @@ def _use_write_ahead(url: str) -> None:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
     finally:
         engine.dispose()
+
+
+def _read_only(url: str) -> str:
+    """Return the URL that opens an SQLite file without writing beside it, if it cannot be written.
+
+    Raises:
+        EnvironmentProblem: If there is no such file; SQLite would make one.
+    """
+    path = sqlite_file(url)
+    if path is None:
+        return url
+    if not path.is_file():
+        raise EnvironmentProblem(f"{path}: the storage is gone")
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return url
+    # "immutable" needs no files beside it, but would not see what is still in the write-ahead log.
+    mode = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
+    return f"sqlite:///file:{quote(str(path.resolve()))}?{mode}&uri=true"
 
 
 def _configure(storage: Any) -> Any:

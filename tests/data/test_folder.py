@@ -74,7 +74,9 @@ def test_images_in_folders_below_a_class_belong_to_it(tmp_path):
     assert relative(files, tmp_path) == ["a/0.png", "a/x/y/1.png", "b/z/1.png"]
 
 
-@pytest.mark.parametrize("name", ["two words", "größe", "日本", "line\nbreak", "'quoted' \"x\"", "a;b"])
+@pytest.mark.parametrize(
+    "name", ["two words", "größe", "日本", "line\nbreak", "'quoted' \"x\"", "a;b"]
+)
 def test_names_may_hold_anything(tmp_path, name):
     touch(tmp_path, f"{name}/{name}.png", "~/1.png")
 
@@ -128,7 +130,9 @@ def test_a_missing_split_is_named_and_not_taken_for_classes(tmp_path, there):
 
 
 def test_splits_of_another_name_are_not_taken_for_classes(tmp_path):
-    touch(tmp_path, *(f"{s}/{c}/{i}.png" for s in ("Training", "valid") for c in "ab" for i in "12"))
+    touch(
+        tmp_path, *(f"{s}/{c}/{i}.png" for s in ("Training", "valid") for c in "ab" for i in "12")
+    )
 
     assert refusal(list_files, tmp_path, DataConfig()) == (
         f"{tmp_path}: must name its splits train, val and test, but has Training, valid; "

@@ -1,0 +1,89 @@
+"""Real `nas-edge` processes on a study that takes seconds."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TINY_SPACE = {
+    "name": "tiny",
+    "stem": {"width1": 4, "width2": 4},
+    "entry": {"width1": [8, 12], "width2": 8, "width3": [8, 12, 16]},
+    "middle": {"blocks": [0, 1]},
+    "exit": {"width1": 8, "width2": [8, 16], "width3": 8, "width4": [8, 16]},
+}
+TINY_STUDY = {
+    "name": "tiny",
+    "space": "tiny_space.yaml",
+    "data": {"source": "synthetic-pcb", "synthetic": {"train": 32, "val": 16, "test": 8}},
+    "recipe": {"epochs": 2, "batch_size": 8, "image_size": 24},
+    "trials": 3,
+    "sampler": "random",
+}
+
+
+def environment(**more):
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "120", **more}
+
+
+class Workplace:
+    """A folder with the tiny study, and `nas-edge` in it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.run_folder = folder / "runs" / "tiny"
+        self.write()
+
+    def write(self, space=None, **changes):
+        study = {**TINY_STUDY, **changes}
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(study))
+        (self.folder / "tiny_space.yaml").write_text(yaml.safe_dump({**TINY_SPACE, **(space or {})}))
+
+    def start(self, *arguments, code=None, **more):
+        """Start a process group; ``code`` runs before the command line does."""
+        start = ["-c", f"{code}\nfrom nas_edge.cli.main import main\nmain(prog_name='nas-edge')"]
+        return subprocess.Popen(
+            [sys.executable, *(start if code else ["-m", "nas_edge"]), *map(str, arguments)],
+            cwd=self.folder,
+            env=environment(**more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def call(self, *arguments, code=None, timeout=120, **more):
+        """Return exit code, output and error text."""
+        process = self.start(*arguments, code=code, **more)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        finally:
+            process.kill()
+        return process.returncode, out, err
+
+    def trials(self):
+        import optuna
+
+        path = (self.run_folder / "study.db").resolve()
+        return optuna.load_study(study_name=None, storage=f"sqlite:///{path}").get_trials()
+
+
+@pytest.fixture
+def workplace(tmp_path):
+    return Workplace(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of the tiny study; not to be changed."""
+    place = Workplace(tmp_path_factory.mktemp("finished"))
+    code, out, err = place.call("run", "tiny.yaml")
+    assert code == 0, err
+    place.out = out
+    return place
