@@ -50,12 +50,14 @@ def main() -> None:
         line = [statistics.median(later), min(later), max(later), costs[0][part]]
         print(f"{part:<16}" + "".join(f"{value:>9.3f}" for value in line))
     median = statistics.median(cost["cost"] for cost in costs[1:])
-    print(f"cost of {len(costs) - 1} candidates beside training: median {median:.3f} s, aim {AIM_S} s")
+    print(
+        f"cost of {len(costs) - 1} candidates beside training: median {median:.3f} s, aim {AIM_S} s"
+    )
     sys.exit(median > AIM_S)
 
 
 class TinySpace:
-    """Points 1, 2, ...: xception-lite at a sixteenth of its widths with so many middle blocks."""
+    """Points 1, 2, ...: xception-lite at an eighth of its widths, the last one so much wider."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -99,17 +101,15 @@ class Stopwatch:
 
 
 def network(point: int) -> Architecture:
-    base = reference_architecture("xception-lite", 1 / 16).to_dict()
+    base = reference_architecture("xception-lite", 1 / 8).to_dict()
     base["middle"] = {**base["middle"], "blocks": 1}
-    base["exit"] = {**base["exit"], "widths": (*base["exit"]["widths"][:3], 128 + point)}
+    base["exit"] = {**base["exit"], "widths": (*base["exit"]["widths"][:3], 256 + point)}
     return Architecture.from_dict(base)
 
 
 def measure(count: int, device: Any, folder: Path) -> List[Dict[str, float]]:
     recipe = RecipeConfig(epochs=2, batch_size=16, image_size=40)
-    data = DataConfig(
-        source="synthetic-pcb", synthetic=SyntheticConfig(train=64, val=32, test=32)
-    )
+    data = DataConfig(source="synthetic-pcb", synthetic=SyntheticConfig(train=64, val=32, test=32))
     images = load_image_set(data, recipe.image_size, folder / "images", lambda _: None)
     stopwatch = Stopwatch(TrainingEvaluator(recipe, images, device))
     costs: List[Dict[str, float]] = []

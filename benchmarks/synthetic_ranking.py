@@ -36,7 +36,12 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float)
     options = parser.parse_args()
     config, _ = load_study_config(options.study)
-    synthetic = _replaced(config.data.synthetic, difficulty=options.difficulty, classes=options.classes, train=options.train)
+    synthetic = _replaced(
+        config.data.synthetic,
+        difficulty=options.difficulty,
+        classes=options.classes,
+        train=options.train,
+    )
     data = _replaced(config.data, synthetic=synthetic)
     recipe = _replaced(
         config.recipe,
@@ -49,7 +54,9 @@ def main() -> None:
         images = load_image_set(data, recipe.image_size, Path(scratch) / "cache")
         evaluator = TrainingEvaluator(recipe, images, find_device("cpu"))
         chance = 100.0 / len(images.class_names)
-        print(f"{images.description}, {images.counts}, chance {chance:.1f}%; {recipe.epochs} epochs")
+        print(
+            f"{images.description}, {images.counts}, chance {chance:.1f}%; {recipe.epochs} epochs"
+        )
         means = {}
         for name, architecture in _architectures(space, recipe.image_size, options.random).items():
             found = []
@@ -66,7 +73,10 @@ def main() -> None:
                 shown = " ".join(f"{value:5.1f}" for value in accuracy)
                 peak = format_bytes(found[0].metrics["peak_memory"].value)
                 wall = statistics.median(m.wall_s for m in found)
-                print(f"{name:<26} val {means[name]:5.1f}  ({shown})  peak {peak:>10}  {wall:5.1f} s", flush=True)
+                print(
+                    f"{name:<26} val {means[name]:5.1f}  ({shown})  peak {peak:>10}  {wall:5.1f} s",
+                    flush=True,
+                )
     paper = next(value for name, value in means.items() if name.startswith("xception-lite x"))
     print(f"smallest to the paper's configuration: {paper - means['smallest']:.1f} points")
     print(f"least {min(means.values()):.1f}, most {max(means.values()):.1f}, chance {chance:.1f}")
@@ -81,7 +91,9 @@ def _architectures(space: SearchSpace, image_size: int, num_random: int) -> Dict
 
 
 def _replaced(model, **changes):
-    return model.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    return model.model_copy(
+        update={key: value for key, value in changes.items() if value is not None}
+    )
 
 
 if __name__ == "__main__":

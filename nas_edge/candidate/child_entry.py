@@ -49,7 +49,12 @@ def _failure(error: BaseException, log: str) -> Dict[str, Any]:
     if is_out_of_memory(error):
         return {"event": "failed", "kind": OUT_OF_MEMORY, "reason": first_line(error)}
     if is_environment(error):
-        return {"event": "environment", "reason": f"{os.path.dirname(log)}: {first_line(error)}"}
+        why = getattr(error, "strerror", None) or first_line(error)
+        folder = os.path.dirname(log)
+        return {
+            "event": "environment",
+            "reason": f"{folder}: cannot be written ({why}); mend that and run it again",
+        }
     reason = f"{type(error).__name__}: {first_line(error)}; see {log}"
     return {"event": "failed", "kind": CRASHED, "reason": reason}
 

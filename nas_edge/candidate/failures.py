@@ -18,6 +18,8 @@ _OUT_OF_MEMORY = re.compile(
     re.IGNORECASE,
 )
 
+_DISK_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an exception means that memory ran out."""
@@ -30,15 +32,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def is_environment(error: BaseException) -> bool:
     """Return whether an exception means that the machine, not the candidate, is at fault."""
-    if isinstance(error, OSError) and error.errno in (
-        errno.ENOSPC,
-        errno.EROFS,
-        errno.EDQUOT,
-        errno.EIO,
-    ):
-        return True
-    # torch wraps a failed write of a checkpoint in a RuntimeError of its own.
-    return "PytorchStreamWriter failed" in str(error) or "No space left on device" in str(error)
+    return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
 def classify_death(

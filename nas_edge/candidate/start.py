@@ -16,11 +16,7 @@ from nas_edge.space.architecture import Architecture
 
 
 def prepare(job: Mapping[str, Any]) -> Tuple[RecipeConfig, torch.device]:
-    """Return the job's recipe and device; set the threads.
-
-    That is the only time: with another number of threads oneDNN's kernels of the number before
-    write beyond their scratch memory (seen with torch 2.13: the process dies of SIGABRT).
-    """
+    """Return the job's recipe and device; set the threads."""
     torch.set_num_threads(job["num_threads"])
     return RecipeConfig.model_validate(job["recipe"]), torch.device(job["device"])
 

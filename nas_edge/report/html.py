@@ -10,6 +10,7 @@ from nas_edge.config.units import format_seconds
 from nas_edge.report.figures import front_figure, hypervolume_figure
 from nas_edge.report.rows import (
     FrontRow,
+    against_paper,
     changes,
     format_metric,
     front_rows,
@@ -51,7 +52,7 @@ def render_report(run: Run, accuracy_frontier: float = 0.7) -> str:
     )
     return environment.get_template("report.html").render(
         title=run.name,
-        verdict=verdict(run.records, rows, run.objectives),
+        verdict=verdict(run.records, run.objectives),
         front_plot=_plot(front_figure(run.records, run.objectives, accuracy_frontier), first=True),
         growth_plot=_plot(hypervolume_figure(run.records, run.objectives), first=False),
         heads=[metric_title(name) for name in shown_metrics(rows, run.objectives)],
@@ -63,26 +64,24 @@ def render_report(run: Run, accuracy_frontier: float = 0.7) -> str:
     )
 
 
-def verdict(
-    records: Sequence[TrialRecord], rows: Sequence[FrontRow], objectives: Sequence[str]
-) -> str:
+def verdict(records: Sequence[TrialRecord], objectives: Sequence[str]) -> str:
     """Return the sentence that matters first: what beats the paper's network, and by how much."""
     paper = paper_record(records)
     if paper is None:
         return "The paper's configuration is not among the candidates."
     if not paper.measurement.is_finished:
-        return (
-            f"The paper's configuration ({paper.name}) has no figures: {paper.measurement.reason}."
-        )
-    better = [row for row in rows if row.relation == "dominates"]
+        reason = paper.measurement.reason
+        return f"The paper's configuration ({paper.name}) has no figures: {reason}."
+    relations = against_paper(records, objectives)
+    better = [record for record in records if relations.get(record.number) == "dominates"]
     if not better:
-        return f"No candidate beats the paper's configuration ({paper.name}) on every objective."
-    best = max(better, key=lambda row: _gain(row.record, paper, objectives))
-    gains = changes(best.record.measurement, paper.measurement, objectives)
-    count = "One candidate beats" if len(better) == 1 else f"{len(better)} candidates beat"
+        return f"No candidate dominates the paper's configuration ({paper.name})."
+    best = max(better, key=lambda record: _gain(record, paper, objectives))
+    gains = changes(best.measurement, paper.measurement, objectives)
+    count = "One candidate dominates" if len(better) == 1 else f"{len(better)} candidates dominate"
     return (
-        f"{count} the paper's configuration ({paper.name}) on every objective, "
-        f"{best.record.name} by most: {gains} (one seed, validation images)."
+        f"{count} the paper's configuration ({paper.name}), {best.name} by most: {gains} "
+        "(one seed, validation images)."
     )
 
 

@@ -66,7 +66,7 @@ def front_rows(records: Sequence[TrialRecord], objectives: Sequence[str]) -> Lis
     """Return the front by the second objective, with the references in their places."""
     finished = comparable(records, objectives)
     on_front = {record.number for record in front_of(records, objectives)} if finished else set()
-    against = _against_paper(finished, objectives)
+    against = against_paper(records, objectives)
     shown = [r for r in records if r.number in on_front or r.reference]
     last = float("inf")
 
@@ -134,7 +134,9 @@ def changes(measured: Measurement, base: Measurement, objectives: Sequence[str])
     return ", ".join(parts)
 
 
-def _against_paper(finished: Sequence[TrialRecord], objectives: Sequence[str]) -> Dict[int, str]:
+def against_paper(records: Sequence[TrialRecord], objectives: Sequence[str]) -> Dict[int, str]:
+    """Return every finished candidate's relation to the paper's configuration, by number."""
+    finished = comparable(records, objectives)
     paper = paper_record(finished)
     if paper is None:
         return {}

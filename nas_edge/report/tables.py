@@ -45,11 +45,11 @@ def front_table(rows: Sequence[FrontRow], objectives: Sequence[str], title: str)
 
     metrics = [m for m in shown_metrics(rows, objectives) if m in objectives or m in NARROW]
     paper = paper_record([row.record for row in rows])
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
     table.add_column("", no_wrap=True)
     table.add_column("candidate", no_wrap=True)
     for name in metrics:
-        table.add_column(HEADS.get(name, name), justify="right", no_wrap=True)
+        table.add_column(Text(HEADS.get(name, name)), justify="right", no_wrap=True)
     if paper is not None:
         table.add_column("against the paper's")
     for row in rows:

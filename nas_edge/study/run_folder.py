@@ -22,7 +22,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional
 from filelock import FileLock, Timeout
 
 from nas_edge.errors import EnvironmentProblem, NasEdgeError, StudyError
-from nas_edge.study.storage import mask
+from nas_edge.study.storage import check_url, mask
 
 FORMAT = 1
 _DISK_ERRORS = (
@@ -108,6 +108,8 @@ def create_or_open(path: Path, study_name: str, storage_url: Optional[str]) -> R
                 f"{mask(storage_url)}; leave --storage out, or use --out for another folder"
             )
         return folder
+    if storage_url is not None:
+        check_url(storage_url)
     try:
         if path.is_dir() and any(path.iterdir()):
             raise StudyError(

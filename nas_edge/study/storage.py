@@ -9,13 +9,22 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional
 from urllib.parse import quote
 
 from nas_edge.errors import ConfigError, EnvironmentProblem
 
 BUSY_TIMEOUT_S = 60.0
+CREATION_TRIES = 10
+# Modules, the preferred first, by their names in a URL. Of a URL that names none, SQLAlchemy 2.0
+# takes psycopg2 and MySQLdb, 2.1 psycopg.
+_DRIVERS: Dict[str, Dict[str, str]] = {
+    "postgresql": {"psycopg2": "psycopg2", "psycopg": "psycopg"},
+    "mysql": {"MySQLdb": "mysqldb", "pymysql": "pymysql"},
+}
 
 
 def open_storage(url: str, for_reading: bool = False) -> Any:
@@ -32,33 +41,15 @@ def open_storage(url: str, for_reading: bool = False) -> Any:
     import sqlalchemy
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # what matters is told in our own words
-    is_sqlite = url.startswith("sqlite")
-    options = (
-        {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if is_sqlite else {"pool_pre_ping": True}
-    )
+    url = check_url(url)
     try:
         if for_reading:
-            return optuna.storages.RDBStorage(
-                _read_only(url) if is_sqlite else url,
-                engine_kwargs=options,
-                skip_compatibility_check=True,
-                skip_table_creation=True,
+            return _connect(
+                _read_only(url), skip_compatibility_check=True, skip_table_creation=True
             )
-        if is_sqlite:
-            # Before Optuna's own first connection, so that its tables are made in this mode too.
-            _use_write_ahead(url)
-        storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
-        return _configure(storage) if is_sqlite else storage
-    except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
-        raise ConfigError(
-            "--storage must be a database URL such as postgresql://user:password@host/name, "
-            f"but got {mask(url)}"
-        ) from None
-    except (ImportError, sqlalchemy.exc.NoSuchModuleError) as err:
-        raise ConfigError(
-            f"--storage {mask(url)}: its driver is missing ({first_line(err)}); "
-            "install nas-edge[postgres] or nas-edge[mysql]"
-        ) from err
+        return _connect_first(url)
+    except EnvironmentProblem:
+        raise
     except RuntimeError as err:  # Optuna: the schema is of another version
         raise EnvironmentProblem(
             f"{mask(url)}: {first_line(err)}; use the Optuna that made it, or "
@@ -68,6 +59,39 @@ def open_storage(url: str, for_reading: bool = False) -> Any:
         raise EnvironmentProblem(
             f"{mask(url)}: the storage cannot be opened ({first_line(err)})"
         ) from err
+
+
+def check_url(url: str) -> str:
+    """Return a database URL with its driver named, one that is installed.
+
+    Raises:
+        ConfigError: If the URL is malformed or its driver is not installed.
+    """
+    import sqlalchemy
+
+    try:
+        parsed = sqlalchemy.engine.make_url(url)
+        drivers = _DRIVERS.get(parsed.drivername, {})
+        installed = [driver for driver in drivers if find_spec(driver)]
+        if installed:  # SQLAlchemy's own choice changes between its versions
+            parsed = parsed.set(drivername=f"{parsed.drivername}+{drivers[installed[0]]}")
+        parsed.get_dialect().import_dbapi()
+    except sqlalchemy.exc.NoSuchModuleError:
+        raise ConfigError(
+            f"--storage {mask(url)}: must be of a database that SQLAlchemy knows, "
+            "such as postgresql or mysql"
+        ) from None
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
+        raise ConfigError(
+            "--storage must be a database URL such as postgresql://user:password@host/name, "
+            f"but got {mask(url)}"
+        ) from None
+    except ImportError as err:
+        raise ConfigError(
+            f"--storage {mask(url)}: its driver is missing ({first_line(err)}); "
+            "install nas-edge[postgres] or nas-edge[mysql]"
+        ) from err
+    return str(parsed.render_as_string(hide_password=False))
 
 
 @contextlib.contextmanager
@@ -123,6 +147,34 @@ def _use_write_ahead(url: str) -> None:
         engine.dispose()
 
 
+def _connect(url: str, **options: Any) -> Any:
+    import optuna
+
+    is_sqlite = url.startswith("sqlite")
+    engine: Dict[str, Any] = {"pool_pre_ping": True}
+    if is_sqlite:
+        engine = {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
+    storage = optuna.storages.RDBStorage(url, engine_kwargs=engine, **options)
+    return _configure(storage) if is_sqlite else storage
+
+
+def _connect_first(url: str) -> Any:
+    """Return a storage whose tables are made if they are not there."""
+    import sqlalchemy
+
+    if url.startswith("sqlite"):
+        # Before Optuna's own first connection, so that its tables are made in this mode too.
+        _use_write_ahead(url)
+    for _ in range(CREATION_TRIES):
+        try:
+            return _connect(url)
+        except sqlalchemy.exc.SQLAlchemyError as err:
+            if "already exists" not in str(err):
+                raise
+            time.sleep(0.5)  # another worker is making the tables at the same moment
+    return _connect(url)
+
+
 def _read_only(url: str) -> str:
     """Return the URL that opens an SQLite file without writing beside it, if it cannot be written.
 
@@ -131,7 +183,7 @@ def _read_only(url: str) -> str:
     """
     path = sqlite_file(url)
     if path is None:
-        return url
+        return url  # another database
     if not path.is_file():
         raise EnvironmentProblem(f"{path}: the storage is gone")
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):

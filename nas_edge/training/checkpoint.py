@@ -10,7 +10,11 @@ import torch
 
 
 def save_checkpoint(path: Path, state: Dict[str, Any]) -> None:
-    """Write a state; a crash or a power cut leaves the former one."""
+    """Write a state; a crash or a power cut leaves the former one.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written.
+    """
     partial = path.with_suffix(".partial")
     try:
         with open(partial, "wb") as file:
@@ -18,8 +22,10 @@ def save_checkpoint(path: Path, state: Dict[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as err:
         partial.unlink(missing_ok=True)
+        if isinstance(err.__context__, OSError):
+            raise err.__context__ from err  # torch hides a full disk behind "unexpected pos"
         raise
 
 

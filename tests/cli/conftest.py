@@ -43,7 +43,9 @@ class Workplace:
     def write(self, space=None, **changes):
         study = {**TINY_STUDY, **changes}
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(study))
-        (self.folder / "tiny_space.yaml").write_text(yaml.safe_dump({**TINY_SPACE, **(space or {})}))
+        (self.folder / "tiny_space.yaml").write_text(
+            yaml.safe_dump({**TINY_SPACE, **(space or {})})
+        )
 
     def start(self, *arguments, code=None, **more):
         """Start a process group; ``code`` runs before the command line does."""

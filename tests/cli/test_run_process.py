@@ -71,7 +71,11 @@ def test_candidate_files_can_be_read_again(finished):
         assert [row["epoch"] for row in rows] == ["1", "2"]
         assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
         metas = optuna.artifacts.get_all_artifact_meta(trial, storage=storage)
-        assert {meta.filename for meta in metas} == {"architecture.yaml", "history.csv", "curve.png"}
+        assert {meta.filename for meta in metas} == {
+            "architecture.yaml",
+            "history.csv",
+            "curve.png",
+        }
         store = optuna.artifacts.FileSystemArtifactStore(str(finished.run_folder / "artifacts"))
         for meta in metas:
             with store.open_reader(meta.artifact_id) as file:
@@ -81,26 +85,27 @@ def test_candidate_files_can_be_read_again(finished):
 def test_same_command_on_a_finished_run_trains_nothing_more(finished):
     before = outcomes(finished.trials())
 
-    code, out, err = finished.call("run", "tiny.yaml", "--quiet")
+    code, _, err = finished.call("run", "tiny.yaml", "--quiet")
 
     assert (code, err) == (0, "")
     assert outcomes(finished.trials()) == before
 
 
 def test_run_killed_while_training_goes_on_with_the_same_trials(workplace, finished):
+    workplace.write(recipe={"epochs": 12, "batch_size": 8, "image_size": 24}, trials=2)
     process = workplace.start("run", "tiny.yaml")
-    read_until(process, "[2/3]")
-    read_until(process, "epoch 1/2")
+    read_until(process, "[2/2]")
+    read_until(process, "epoch 2/12")  # then the first epoch's checkpoint is there
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
-    code, out, err = workplace.call("run", "tiny.yaml")
+    code, _, err = workplace.call("run", "tiny.yaml")
 
     assert code == 0, err
-    assert outcomes(workplace.trials()) == outcomes(finished.trials())
+    assert outcomes(workplace.trials()) == outcomes(finished.trials())[:2]
     resumed = json.loads((workplace.run_folder / "candidates/0001/measurement.json").read_text())
-    assert resumed["details"]["resumed_from_epoch"] == 1
-    assert [row["epoch"] for row in resumed["history"]] == [1, 2]
+    assert resumed["details"]["resumed_from_epoch"] >= 1
+    assert [row["epoch"] for row in resumed["history"]] == list(range(1, 13))
 
 
 @pytest.mark.slow
@@ -109,7 +114,7 @@ def test_run_killed_at_any_moment_loses_and_doubles_no_trial(workplace, finished
     code, _, _ = workplace.call("run", "tiny.yaml", code=MOMENTS[moment])
     assert code == -signal.SIGKILL
 
-    code, out, err = workplace.call("run", "tiny.yaml")
+    code, _, err = workplace.call("run", "tiny.yaml")
 
     assert code == 0, err
     assert outcomes(workplace.trials()) == outcomes(finished.trials())
@@ -137,7 +142,7 @@ def test_second_process_on_a_folder_is_turned_away_and_the_first_goes_on(workpla
     first = workplace.start("run", "tiny.yaml")
     read_until(first, "epoch 1/2")
 
-    code, out, err = workplace.call("run", "tiny.yaml")
+    code, _, err = workplace.call("run", "tiny.yaml")
 
     assert code == 2
     assert err.count("\n") == 1

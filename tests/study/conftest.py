@@ -29,7 +29,9 @@ class LetterSpace:
 class ReferenceSpace(LetterSpace):
     """With references, parameters, searched choices and a fingerprint."""
 
-    references = {"xception": {"a": 3, "b": 3}, "xception-lite": {"a": 2, "b": 2}}
+    def __init__(self, size=4):
+        super().__init__(size)
+        self.references = {"xception": {"a": 3, "b": 3}, "xception-lite": {"a": 2, "b": 2}}
 
     @property
     def searched(self):
@@ -62,7 +64,9 @@ class Table:
     @staticmethod
     def result(point):
         accuracy = 0.5 + 0.04 * point["a"] + 0.06 * point["b"] - 0.01 * point["a"] * point["b"]
-        return Measurement.of(val_accuracy=accuracy, peak_memory=1e6 * (1 + point["a"] + point["b"]))
+        return Measurement.of(
+            val_accuracy=accuracy, peak_memory=1e6 * (1 + point["a"] + point["b"])
+        )
 
 
 @pytest.fixture

@@ -359,7 +359,7 @@ def test_three_crashes_at_the_start_end_the_study(tmp_path, letters):
         calls.append(point)
         return Measurement(outcome=CRASHED, reason="ValueError: no such layer")
 
-    with pytest.raises(StudyError, match="first 3 candidates all crashed.*no such layer"):
+    with pytest.raises(StudyError, match=r"first 3 candidates all crashed.*no such layer"):
         run_study(letters, evaluate, trials=9, out=tmp_path / "run", sampler="random")
     assert len(calls) == 3
 
@@ -425,7 +425,7 @@ def test_evaluator_that_leaves_an_objective_out_is_told_so(tmp_path, letters):
 
 
 def test_evaluator_that_returns_something_else_is_told_so(tmp_path, letters):
-    with pytest.raises(SpaceError, match="must return a Measurement, but gave 0.5"):
+    with pytest.raises(SpaceError, match=r"must return a Measurement, but gave 0.5"):
         run_study(letters, lambda p: 0.5, out=tmp_path / "run")
 
 
@@ -446,7 +446,7 @@ def test_point_that_is_no_plain_data_is_refused(tmp_path, spaces, table):
         def suggest(self, trial):
             return {**super().suggest(trial), "c": object()}
 
-    with pytest.raises(SpaceError, match="must be plain data.*to_json"):
+    with pytest.raises(SpaceError, match=r"must be plain data.*to_json"):
         run_study(Objects(), table, out=tmp_path / "run")
 
 
@@ -523,8 +523,6 @@ def test_table_of_known_results_stands_in_for_training(tmp_path, nasbench):
         row = known[tuple(record.point[e] for e in edges)]
         assert record.value("val_accuracy") == pytest.approx(float(row["accuracy"]) / 100)
     pairs = [(-r.value("val_accuracy"), r.value("params")) for r in records]
-    best = [
-        p for p in pairs if not any(q != p and q[0] <= p[0] and q[1] <= p[1] for q in pairs)
-    ]
+    best = [p for p in pairs if not any(q != p and q[0] <= p[0] and q[1] <= p[1] for q in pairs)]
     front = open_run(tmp_path / "run").front()
     assert sorted((-r.value("val_accuracy"), r.value("params")) for r in front) == sorted(best)

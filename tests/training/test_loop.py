@@ -13,7 +13,7 @@ from nas_edge.training import loop
 from nas_edge.training.loop import CheckpointPlan, Diverged, Hooks, evaluate, train
 
 CPU = torch.device("cpu")
-TINY = reference_architecture("xception-lite", 1 / 16)
+TINY = reference_architecture("xception-lite", 1 / 8)
 TINY = replace(TINY, middle=replace(TINY.middle, blocks=1))
 SILENT = Hooks(
     on_step=lambda epoch, step, steps: None, on_epoch=lambda record: None, lap=lambda: (0, 0)
@@ -21,9 +21,11 @@ SILENT = Hooks(
 
 
 @pytest.fixture(autouse=True)
-def _one_thread(monkeypatch):
-    # Set once and never back: oneDNN's kernels do not survive another number of threads.
-    torch.set_num_threads(1)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # bit for bit: sums in one order
+    yield
+    torch.set_num_threads(before)
 
 
 def splits(recipe, classes=2, count=40):

@@ -1,0 +1,111 @@
+"""What a candidate's process may do instead of training; each test names one of these."""
+
+import ctypes
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from nas_edge.training.checkpoint import save_checkpoint
+from nas_edge.training.loop import Diverged
+
+
+def echo(job, send):
+    send({"event": "step", "epoch": 1, "step": 1, "steps": 2})
+    return {"job": job, "pid": os.getpid()}
+
+
+def raise_value_error(job, send):
+    raise ValueError("first line\nsecond line")
+
+
+def diverge(job, send):
+    raise Diverged("the training loss became nan by epoch 2, step 25")
+
+
+def hang(job, send):
+    time.sleep(600)
+
+
+def hang_with_signs(job, send):
+    while True:
+        send({"event": "step"})
+        time.sleep(0.05)
+
+
+def say_pid_and_hang(job, send):
+    send({"event": "pid", "pid": os.getpid()})
+    time.sleep(600)
+
+
+def segfault(job, send):
+    ctypes.string_at(0)
+
+
+def exit_7(job, send):
+    os._exit(7)
+
+
+def print_and_abort(job, send):
+    os.write(2, job["text"].encode())
+    os.kill(os.getpid(), signal.SIGABRT)
+
+
+def print_and_kill_self(job, send):
+    os.write(2, job["text"].encode())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def raise_text(job, send):
+    raise RuntimeError(job["text"])
+
+
+def raise_errno(job, send):
+    raise OSError(getattr(errno, job["errno"]), os.strerror(getattr(errno, job["errno"])))
+
+
+def allocate_too_much(job, send):
+    torch.empty(2**50, dtype=torch.uint8)
+
+
+def allocate_under_a_limit(job, send):
+    limit = 256 * 2**20
+    pages = int(Path("/proc/self/statm").read_text().split()[5])
+    used = pages * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_DATA, (used + limit, used + limit))
+    blocks = []
+    while True:
+        blocks.append(torch.ones(16 * 2**20))
+
+
+def fill_disk(job, send):
+    save_checkpoint(Path(job["path"]), {"x": torch.zeros(job["bytes"], dtype=torch.uint8)})
+
+
+def finish_and_linger(job, send):
+    import threading
+
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    return {"done": True}
+
+
+def print_much(job, send):
+    print("from python")
+    sys.stdout.flush()
+    subprocess.run(["sh", "-c", "echo from a program; echo to stderr >&2"], check=True)
+    return {}
+
+
+def where_am_i(job, send):
+    return {
+        "preloaded": "torch._dynamo" in sys.modules,
+        "main": getattr(sys.modules["__main__"], "__file__", None),
+        "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "threads": len(os.listdir("/proc/self/task")),
+    }

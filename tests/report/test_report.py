@@ -1,0 +1,240 @@
+"""Front tables and the HTML report, against fronts worked out by hand."""
+
+import csv
+import io
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+from nas_edge import Measurement, open_run, run_study, write_report
+from nas_edge.candidate.measurement import OVER_LIMIT
+from nas_edge.report.html import render_report, verdict
+from nas_edge.report.rows import front_rows
+from nas_edge.report.tables import front_csv, front_json, front_table
+
+OBJECTIVES = ("val_accuracy", "peak_memory")
+MIB = 2**20
+# name or point: accuracy, MiB. By hand: "small" and "best" are on the front with "xception".
+RESULTS = {
+    "xception": (0.90, 40),
+    "xception-lite": (0.80, 30),
+    "small": (0.60, 10),
+    "best": (0.85, 20),
+    "bad": (0.55, 15),
+    "none": None,
+}
+NAMES = list(RESULTS)
+
+
+class Listed:
+    """Points are the names above."""
+
+    references = {"xception": "xception", "xception-lite": "xception-lite"}  # noqa: RUF012
+    searched = {"name": tuple(NAMES)}  # noqa: RUF012
+
+    def suggest(self, trial):
+        return trial.suggest_categorical("name", NAMES)
+
+    def contains(self, point):
+        return point in NAMES
+
+    def key(self, point):
+        return point
+
+    def parameters(self, point):
+        return {"name": point}
+
+
+def evaluate(point, results=None):
+    result = (results or RESULTS)[point]
+    if result is None:
+        return Measurement(
+            outcome=OVER_LIMIT,
+            reason="needs <script>alert(1)</script> more",
+            details={"needs_bytes": 90 * MIB, "violation": 0.5},
+        )
+    return Measurement.of(val_accuracy=result[0], peak_memory=result[1] * MIB)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report") / "<b>run&co"
+    run_study(Listed(), evaluate, trials=6, out=folder, sampler="grid")
+    return open_run(folder)
+
+
+def place(run, name):
+    return next(r.number for r in run.records if r.point == name)
+
+
+def test_rows_are_the_front_and_every_reference(run):
+    rows = front_rows(run.records, OBJECTIVES)
+
+    assert [(row.record.point, row.is_on_front, row.relation) for row in rows] == [
+        ("small", True, "incomparable"),
+        ("best", True, "dominates"),
+        ("xception-lite", False, "equal"),
+        ("xception", True, "incomparable"),
+    ]
+
+
+def test_json_has_unit_and_source_of_every_figure(run):
+    rows = front_rows(run.records, OBJECTIVES)
+
+    data = json.loads(front_json(rows, {"objectives": list(OBJECTIVES)}))
+
+    assert data["objectives"] == ["val_accuracy", "peak_memory"]
+    assert [row["on_front"] for row in data["rows"]] == [True, True, False, True]
+    assert data["rows"][1]["metrics"] == {
+        "val_accuracy": {"value": 0.85, "unit": "share", "source": "given"},
+        "peak_memory": {"value": 20.0 * MIB, "unit": "bytes", "source": "given"},
+    }
+    assert data["rows"][2]["reference"] == "xception-lite"
+
+
+def test_csv_has_a_row_each_and_units_in_its_head(run):
+    text = front_csv(front_rows(run.records, OBJECTIVES), OBJECTIVES)
+
+    rows = list(csv.reader(io.StringIO(text)))
+
+    assert rows[0][5:] == ["val_accuracy (share)", "peak_memory (bytes)"]
+    assert rows[2] == [
+        str(place(run, "best")),
+        f"trial {place(run, 'best')}",
+        "True",
+        "dominates",
+        "finished",
+        "0.85",
+        str(20 * MIB),
+    ]
+    assert len(rows) == 5
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_table_can_be_printed_at_any_width(run, width):
+    from rich.console import Console
+
+    table = front_table(front_rows(run.records, OBJECTIVES), OBJECTIVES, "[red]title[/nonsense]")
+    out = io.StringIO()
+    Console(file=out, width=width).print(table)
+
+    assert max(len(line) for line in out.getvalue().splitlines()) <= width
+    if width == 160:
+        (line,) = [one for one in out.getvalue().splitlines() if "85.0%" in one]
+        assert "●" in line
+        assert "20.0 MiB" in line
+        assert "+5.0 points val accuracy, -33% peak training memory" in line
+        assert "[red]title[/nonsense]" in out.getvalue()
+
+
+class Loads(HTMLParser):
+    """Collects what a page loads, and the text outside of scripts."""
+
+    def __init__(self):
+        super().__init__()
+        self.loads, self.text, self.tags, self._inside = [], [], [], ""
+
+    def handle_starttag(self, tag, attrs):
+        self._inside = tag
+        self.tags.append(tag)
+        self.loads += [value for name, value in attrs if name in ("src", "href", "srcset", "data")]
+
+    def handle_endtag(self, tag):
+        self._inside = ""
+
+    def handle_data(self, data):
+        if self._inside not in ("script", "style"):
+            self.text.append(data)
+
+
+def parse(html):
+    parser = Loads()
+    parser.feed(html)
+    return parser
+
+
+def test_report_is_one_file_that_loads_nothing(run, tmp_path):
+    path = write_report(run, tmp_path / "new" / "report.html")
+
+    html = path.read_text(encoding="utf-8")
+    assert len(html.encode()) < 6_000_000
+    assert [one for one in parse(html).loads if one] == []
+    assert "@import" not in html.split("<script")[0]
+
+
+def test_report_escapes_what_comes_from_names_and_reasons(run):
+    html = render_report(run)
+    parser = parse(html)
+
+    assert "<script>alert(1)" not in html
+    assert "b" not in parser.tags
+    text = " ".join(parser.text)
+    assert "<b>run&co" in text
+    assert "needs <script>alert(1)</script> more" in text
+
+
+def test_report_shows_every_candidate_and_the_verdict(run):
+    text = " ".join(parse(render_report(run)).text)
+
+    best = place(run, "best")
+    assert (
+        f"One candidate dominates the paper's configuration (xception-lite), "
+        f"trial {best} by most: +5.0 points val accuracy, -33% peak training memory"
+    ) in text
+    for record in run.records:
+        assert record.name in text
+    assert "over limit" in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({}, "One candidate dominates the paper's configuration"),
+        ({"bad": (0.95, 5)}, "2 candidates dominate the paper's configuration"),
+        ({"best": (0.7, 20)}, "No candidate dominates the paper's configuration (xception-lite)"),
+        ({"xception-lite": None}, "The paper's configuration (xception-lite) has no figures"),
+    ],
+)
+def test_verdict_says_what_beats_the_paper(tmp_path, changed, sentence):
+    results = {**RESULTS, **changed}
+    records = run_study(
+        Listed(), lambda p: evaluate(p, results), trials=6, out=tmp_path / "run", sampler="grid"
+    )
+
+    assert verdict(records, OBJECTIVES).startswith(sentence)
+
+
+def test_report_of_a_run_without_candidates_can_be_written(tmp_path):
+    def interrupt(point):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(Listed(), interrupt, out=tmp_path / "run")
+    run = open_run(tmp_path / "run")
+
+    text = " ".join(parse(write_report(run).read_text(encoding="utf-8")).text)
+
+    assert "The paper's configuration is not among the candidates" in text
+    assert front_rows(run.records, run.objectives) == []
+
+
+def test_report_of_three_objectives_none_of_them_ours(tmp_path):
+    def measure(point):
+        index = NAMES.index(point)
+        return Measurement.of(size=index, noise=-index, heat=0)
+
+    objectives = ("size", "noise", "heat")
+    run_study(Listed(), measure, objectives=objectives, trials=4, out=tmp_path / "run")
+    run = open_run(tmp_path / "run")
+
+    assert "noise" in " ".join(parse(render_report(run)).text)
+    assert len(run.front()) == 4
+
+
+def test_report_that_cannot_be_written_is_one_line(run, tmp_path):
+    from nas_edge.errors import EnvironmentProblem
+
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EnvironmentProblem, match="cannot be written"):
+        write_report(run, tmp_path / "file" / "report.html")

@@ -1,0 +1,87 @@
+"""Records: fronts by hand, what may not be mixed, tables."""
+
+from dataclasses import replace
+
+import pytest
+
+from nas_edge import Measurement, run_study
+from nas_edge.candidate.measurement import OVER_LIMIT, Metric
+from nas_edge.errors import StudyError
+from nas_edge.study.records import TrialRecord, comparable, direction_of, front_of, to_frame
+from nas_edge.study.run import open_run
+
+OBJECTIVES = ("val_accuracy", "peak_memory")
+
+
+def record(number, accuracy, memory, source="probe", device=None, **more):
+    metrics = {
+        "val_accuracy": Metric(accuracy, "share", f"validation images, epoch {number + 1}"),
+        "peak_memory": Metric(memory, "bytes", source),
+    }
+    measured = Measurement(metrics=metrics, device=device or {"kind": "cpu", "name": "x"})
+    return TrialRecord(number, str(number), {"stem": {"widths": [4, 8]}}, None, measured, **more)
+
+
+def test_front_is_ordered_by_the_second_objective_and_keeps_ties():
+    records = [
+        record(0, 0.90, 300),
+        record(1, 0.80, 100),
+        record(2, 0.79, 100),  # dominated by 1
+        record(3, 0.80, 100),  # equal to 1
+        record(4, 0.85, 300),  # dominated by 0
+        record(5, 0.85, 200),
+    ]
+
+    assert [r.number for r in front_of(records, OBJECTIVES)] == [1, 3, 5, 0]
+
+
+def test_front_of_nothing_is_empty():
+    bad = Measurement(outcome=OVER_LIMIT, reason="needs more")
+    assert front_of([TrialRecord(0, "k", {}, None, bad)], OBJECTIVES) == []
+
+
+def test_epochs_of_a_source_do_not_make_it_another():
+    assert len(comparable([record(0, 0.5, 1), record(7, 0.6, 2)], OBJECTIVES)) == 2
+
+
+def test_figures_of_different_sources_are_refused():
+    records = [record(0, 0.5, 1), record(1, 0.6, 2, source="jtop RAM fraction")]
+
+    with pytest.raises(StudyError, match=r"different sources \(jtop RAM fraction; probe\)"):
+        front_of(records, OBJECTIVES)
+
+
+def test_figures_of_different_devices_are_refused():
+    records = [record(0, 0.5, 1), record(1, 0.6, 2, device={"kind": "cuda", "name": "Orin"})]
+
+    with pytest.raises(StudyError, match=r"different devices.*Orin"):
+        front_of(records, OBJECTIVES)
+
+
+def test_directions():
+    assert direction_of("val_accuracy") == "maximize"
+    assert direction_of("peak_memory") == direction_of("anything else") == "minimize"
+
+
+def test_frame_has_a_row_a_record_with_figures_and_choices():
+    bad = replace(record(1, 0.5, 5), measurement=Measurement(outcome=OVER_LIMIT, reason="needs 9"))
+    frame = to_frame([record(0, 0.75, 1000), bad])
+
+    assert list(frame["number"]) == [0, 1]
+    assert list(frame["outcome"]) == ["finished", "over_limit"]
+    assert frame["val_accuracy"][0] == 0.75
+    assert frame["peak_memory"].isna().tolist() == [False, True]
+    assert list(frame["stem.widths"]) == ["4-8", "4-8"]
+    assert frame["reason"][1] == "needs 9"
+
+
+def test_run_finds_references_and_trials(tmp_path, with_references, table):
+    run_study(with_references, table, trials=3, out=tmp_path / "run")
+    run = open_run(tmp_path / "run")
+
+    assert run.reference("xception-lite").point == {"a": 2, "b": 2}
+    assert run.reference("resnet") is None
+    assert run.record(2).number == 2
+    with pytest.raises(StudyError, match="has no measured trial 9; there are 0, 1, 2"):
+        run.record(9)
+    assert len(run.frame()) == 3
