@@ -63,12 +63,15 @@ class TinySpace:
         self.count = count
 
     def suggest(self, trial: Any) -> int:
+        """Return a trial's point."""
         return int(trial.suggest_int("point", 1, self.count))
 
     def contains(self, point: int) -> bool:
+        """Return whether a point is in the space."""
         return 1 <= point <= self.count
 
     def key(self, point: int) -> str:
+        """Return what names a point."""
         return str(point)
 
 
@@ -80,10 +83,12 @@ class Stopwatch:
         self.steps: List[float] = []
 
     def bind(self, job: Any) -> Stopwatch:
+        """Take one trial's job."""
         self.job = job
         return self
 
     def __call__(self, point: int) -> Any:
+        """Evaluate a point and keep the times."""
         self.steps = []
         started = time.perf_counter()
         bound = self.evaluator.bind(
@@ -96,6 +101,7 @@ class Stopwatch:
         return measured
 
     def note(self, message: Dict[str, Any]) -> None:
+        """Keep the time of a probe's step."""
         if message["event"] == "probe":
             self.steps.append(time.perf_counter())
 

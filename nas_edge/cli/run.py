@@ -12,6 +12,7 @@ from nas_edge.cli.fronts import print_front
 from nas_edge.cli.progress import progress_for
 from nas_edge.config.files import load_yaml
 from nas_edge.config.study import StudyConfig, load_study_config
+from nas_edge.errors import ConfigError
 
 
 def run_command(
@@ -60,6 +61,8 @@ def _load(study: str, options: Dict[str, Any]) -> Any:
             overrides[name] = options[name]
     if options["data"] is not None or options["skip_damaged"]:
         section = load_yaml(path).get("data") or {}
+        if not isinstance(section, dict):
+            raise ConfigError(f"{path}: data must be a group of keys, but got {section!r}")
         if options["data"] is not None:
             section = {**section, "source": "folder", "path": options["data"]}
         if options["skip_damaged"]:

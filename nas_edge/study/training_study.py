@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
 
-import yaml
-
 from nas_edge.candidate.estimate import estimate_cost
 from nas_edge.candidate.evaluator import TrainingEvaluator
 from nas_edge.candidate.process import ChildLimits
+from nas_edge.config.files import dump_yaml
 from nas_edge.config.space import SpaceConfig, load_space_config
 from nas_edge.config.study import StudyConfig
 from nas_edge.config.units import format_bytes
@@ -127,7 +126,8 @@ def _check_space(space: SearchSpace, config: StudyConfig, images: ImageSet) -> N
     Raises:
         ConfigError: Naming what the smallest candidate needs.
     """
-    points = smallest_points(space, config.recipe.image_size)
+    recipe = config.recipe
+    points = smallest_points(space, recipe.image_size, batch_size=recipe.batch_size)
     costs = [estimate_cost(point, config.recipe, images.num_outputs) for point in points]
     needs = min(cost.peak_bytes for cost in costs)
     least = min(cost.lower_bound_bytes for cost in costs)
@@ -146,14 +146,10 @@ def _write_resolved(config: StudyConfig, space: SpaceConfig, path: Path) -> None
     if config.data.path is not None:
         study["data"]["path"] = str(Path(config.data.path).resolve())
     try:
-        write_whole(path / "space.yaml", _yaml(space.model_dump(mode="json")))
-        write_whole(path / "study.yaml", _yaml(study))
+        write_whole(path / "space.yaml", dump_yaml(space.model_dump(mode="json")))
+        write_whole(path / "study.yaml", dump_yaml(study))
     except OSError as err:
         raise unwritable(path, err) from err
-
-
-def _yaml(data: Any) -> str:
-    return str(yaml.safe_dump(data, sort_keys=False, default_flow_style=None))
 
 
 def _study_event(

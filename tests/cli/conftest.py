@@ -81,7 +81,7 @@ def workplace(tmp_path):
     return Workplace(tmp_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A finished run of the tiny study; not to be changed."""
     place = Workplace(tmp_path_factory.mktemp("finished"))

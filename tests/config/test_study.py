@@ -257,7 +257,6 @@ def test_every_amount_is_read_back_as_it_was(seconds, num_bytes):
     assert (again.time_budget, again.memory_limit) == (seconds, num_bytes)
 
 
-@pytest.mark.xfail(strict=False, reason="training_study writes without config.files.dump_yaml")
 def test_a_name_that_looks_like_a_number_is_read_back_from_the_resolved_file(tmp_path):
     training_study = pytest.importorskip("nas_edge.study.training_study")
     config = load(tmp_path, 'name: "1e3"\nspace: xception_cnd_small\n')
