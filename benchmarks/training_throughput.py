@@ -4,7 +4,9 @@ Three ways take turns over the same images with the same model, in a process of 
 candidate has (OMP_WAIT_POLICY as nas_edge.candidate.process sets it): nas_edge's loop, a bare loop
 over the same batches, and nas_edge's loop with contiguous (NCHW) tensors. The two loops differ in
 the learning-rate schedule, the accuracy counted while training, divergence checks, the memory
-sampler and hooks. Prints medians and spread; the aims are 0.97 of the bare loop and 1.2 times NCHW. ::
+sampler and hooks. Prints medians and spread; the aims are 0.97 of the bare loop and 1.2 times NCHW.
+
+::
 
     python benchmarks/training_throughput.py
     python benchmarks/training_throughput.py --multipliers 0.25 --sizes 64 --repeats 9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -34,7 +35,9 @@ def load_checkpoint(path: Path) -> Optional[Dict[str, Any]]:
     if not path.is_file():
         return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch 2.1 warns of a class of its own
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
         return None
     return state if isinstance(state, dict) else None

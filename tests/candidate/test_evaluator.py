@@ -73,6 +73,7 @@ def test_a_finished_candidate_has_every_figure_with_unit_and_source(images, tmp_
     assert weights["architecture"] == SMALL.to_dict()
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_accuracies(images, tmp_path):
     histories = []
     for number, seed in enumerate((3, 3, 4)):

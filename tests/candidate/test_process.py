@@ -245,7 +245,9 @@ def gone_within(pid, seconds):
     return False
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_child_does_not_outlive_its_parent(how, tmp_path):
     tasks = Path(__file__).parent / "tasks"
     command = [sys.executable, "-c", PARENT, str(tasks), str(tmp_path / "log.txt")]

@@ -1,11 +1,13 @@
 """`nas-edge run` as a process: killed, interrupted, resumed, refused."""
 
+import inspect
 import json
 import os
 import signal
 import time
 
 import pytest
+from click.testing import CliRunner
 
 KILL = "import os, signal\ndie = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n"
 # Where the process is killed, and whether a trial has begun by then.
@@ -170,11 +172,15 @@ CHANGES = {
 }
 
 
+def runner():
+    """Click 8.1 mixes the two streams unless told not to; later ones cannot."""
+    options = inspect.signature(CliRunner).parameters
+    return CliRunner(mix_stderr=False) if "mix_stderr" in options else CliRunner()
+
+
 @pytest.mark.parametrize("what", CHANGES)
 def test_run_refuses_to_go_on_with_something_else(finished, what, monkeypatch):
     """In this process: each costs a start otherwise. Nothing of the run may change."""
-    from click.testing import CliRunner
-
     from nas_edge.cli.main import main
 
     changes, expected = CHANGES[what]
@@ -184,7 +190,7 @@ def test_run_refuses_to_go_on_with_something_else(finished, what, monkeypatch):
     monkeypatch.chdir(finished.folder)
     finished.write(**changes)
     try:
-        result = CliRunner().invoke(main, ["run", "tiny.yaml", "--quiet"])
+        result = runner().invoke(main, ["run", "tiny.yaml", "--quiet"])
     finally:
         finished.write()
 
@@ -199,7 +205,6 @@ def test_run_refuses_another_device(finished, monkeypatch):
     import shutil
 
     import optuna
-    from click.testing import CliRunner
 
     from nas_edge.cli.main import main
 
@@ -212,7 +217,7 @@ def test_run_refuses_another_device(finished, monkeypatch):
     study.set_user_attr("nas_edge:identity", identity)
     monkeypatch.chdir(finished.folder)
 
-    result = CliRunner().invoke(main, ["run", "tiny.yaml", "--quiet", "--out", str(copy)])
+    result = runner().invoke(main, ["run", "tiny.yaml", "--quiet", "--out", str(copy)])
 
     assert result.exit_code == 2
     assert "device.kind was 'cuda' and is now 'cpu'" in result.stderr
@@ -220,14 +225,12 @@ def test_run_refuses_another_device(finished, monkeypatch):
 
 
 def test_limit_below_the_smallest_candidate_is_refused_before_training(workplace):
-    from click.testing import CliRunner
-
     from nas_edge.cli.main import main
 
     here = os.getcwd()
     os.chdir(workplace.folder)
     try:
-        result = CliRunner().invoke(main, ["run", "tiny.yaml", "--memory-limit", "10KiB"])
+        result = runner().invoke(main, ["run", "tiny.yaml", "--memory-limit", "10KiB"])
     finally:
         os.chdir(here)
 
