@@ -23,7 +23,7 @@ help: ## list the targets
 venv: ## make .venv with what nas-edge needs to run
 	@$(PYTHON) scripts/make_venv.py $(VENV)
 
-demo: venv ## search on the synthetic PCB set: the front and a report in at most 5 minutes
+demo: venv ## search on the synthetic PCB set: the front and a report
 	@$(BIN)/nas-edge run demo --out $(OUT)
 
 test: ## the tests, without the slow ones

@@ -2,9 +2,9 @@
 
 Parameters and the optimizer's state are there all the time; the rest is largest at some operation
 of the backward pass (`nas_edge.candidate.activations`). A constant for each shape of convolution
-stands for the kernels that oneDNN compiles. Within 8% of the measured probe, mostly within 4%
-(benchmarks/estimate_accuracy.py: CPU, torch 2.13, 48 to 96 px, batch 16 and 32; the bf16 cases are
-the farthest). On CUDA the libraries' workspaces are not in it.
+stands for the kernels that oneDNN compiles. Within 6% of the measured probe in fp32, within 8% in
+bf16 (benchmarks/estimate_accuracy.py: 2-core AVX2 CPU, torch 2.13, 48 to 96 px, batch 16 and 32).
+On CUDA the libraries' workspaces are not in it.
 """
 
 from __future__ import annotations
