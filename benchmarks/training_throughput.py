@@ -1,7 +1,7 @@
 """Images a second of the training loop, beside a bare PyTorch loop and beside NCHW.
 
 Three ways take turns over the same images with the same model, in a process of the kind that a
-candidate has (OMP_WAIT_POLICY as nas_edge.candidate.process sets it): nas_edge's loop, a bare loop
+candidate has (GOMP_SPINCOUNT as nas_edge.candidate.process sets it): nas_edge's loop, a bare loop
 over the same batches, and nas_edge's loop with contiguous (NCHW) tensors. The two loops differ in
 the learning-rate schedule, the accuracy counted while training, divergence checks, the memory
 sampler and hooks. Prints medians and spread; the aims are 0.97 of the bare loop and 1.2 times NCHW.

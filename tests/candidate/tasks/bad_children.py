@@ -106,6 +106,6 @@ def where_am_i(job, send):
     return {
         "preloaded": "torch._dynamo" in sys.modules,
         "main": getattr(sys.modules["__main__"], "__file__", None),
-        "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "wait_policy": os.environ.get("GOMP_SPINCOUNT"),
         "threads": len(os.listdir("/proc/self/task")),
     }
