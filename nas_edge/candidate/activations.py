@@ -62,7 +62,7 @@ class _Tape:
 
     def __init__(self, batch_size: int, element_bytes: int) -> None:
         self.ops: List[_Op] = []
-        self.convolutions: Set[Tuple[int, ...]] = set()
+        self.dense_convolutions: Set[Tuple[int, ...]] = set()
         self._batch_size = batch_size
         self._element_bytes = element_bytes
 
@@ -84,7 +84,8 @@ class _Tape:
         self, x: _Tensor, out: _Tensor, kernel: int, num_params: int, groups: int = 1
     ) -> _Tensor:
         """Write a convolution down."""
-        self.convolutions.add((x.channels, x.side, out.channels, out.side, kernel, groups))
+        if kernel > 1 and groups == 1:
+            self.dense_convolutions.add((x.channels, x.side, out.channels, out.side, kernel))
         return self.op(x, out, x, num_params=num_params)
 
     def hold(self, first: int, num_bytes: int) -> None:
@@ -108,9 +109,9 @@ def backward_moments(
     return _moments(_written_down(plan, image_size, batch_size, element_bytes).ops)
 
 
-def num_distinct_convolutions(plan: Plan, image_size: int) -> int:
-    """Return how many convolutions of different shape a network has: a library compiles each."""
-    return len(_written_down(plan, image_size, 1, 4).convolutions)
+def num_dense_convolutions(plan: Plan, image_size: int) -> int:
+    """Return how many convolutions of different shape are dense and larger than 1x1."""
+    return len(_written_down(plan, image_size, 1, 4).dense_convolutions)
 
 
 def _written_down(plan: Plan, image_size: int, batch_size: int, element_bytes: int) -> _Tape:

@@ -1,17 +1,17 @@
 """What training a candidate will cost, before anything is allocated; by arithmetic, without torch.
 
 Parameters and the optimizer's state are there all the time; the rest is largest at some operation
-of the backward pass (`nas_edge.candidate.activations`). A constant for each shape of convolution
-stands for the kernels that oneDNN compiles. Within 6% of the measured probe in fp32, within 8% in
-bf16 (benchmarks/estimate_accuracy.py: 2-core AVX2 CPU, torch 2.13, 48 to 96 px, batch 16 and 32).
-On CUDA the libraries' workspaces are not in it.
+of the backward pass (`nas_edge.candidate.activations`). A constant for each shape of dense 3x3
+convolution stands for what oneDNN compiles and copies. Within 7% of the measured
+probe, in fp32 and bf16 (benchmarks/estimate_accuracy.py: 2-core AVX2 CPU, torch 2.13, channels_last,
+48 to 96 px, batch 16 and 32). On CUDA the libraries' workspaces are not in it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nas_edge.candidate.activations import backward_moments, num_distinct_convolutions
+from nas_edge.candidate.activations import backward_moments, num_dense_convolutions
 from nas_edge.config.study import RecipeConfig
 from nas_edge.models.counts import count_model
 from nas_edge.space.architecture import Architecture
@@ -19,8 +19,9 @@ from nas_edge.space.architecture import Architecture
 SOURCE = "estimate (saved tensors and gradients by operation)"
 # Of the estimate without the compiled kernels; what exceeds a limit even so is never started.
 LOWER_BOUND_SHARE = 0.9
-# What oneDNN keeps for one shape of convolution, forward and backward: fitted over 14 networks.
-KERNEL_BYTES = 300 * 1024
+# What oneDNN keeps and works in for one shape of dense convolution, forward and backward: fitted
+# over 9 networks, 48 to 96 px. For depthwise ones the fit gave nothing.
+KERNEL_BYTES = 2860 * 1024
 
 
 @dataclass(frozen=True)
@@ -79,5 +80,5 @@ def estimate_cost(
         optimizer_bytes=4 * counts.num_trainable * states,
         activation_bytes=peak.saved,
         workspace_bytes=peak.flowing,
-        kernel_bytes=KERNEL_BYTES * num_distinct_convolutions(plan, recipe.image_size),
+        kernel_bytes=KERNEL_BYTES * num_dense_convolutions(plan, recipe.image_size),
     )

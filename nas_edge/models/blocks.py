@@ -40,6 +40,26 @@ class SameConv2d(nn.Conv2d):
         return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
+class PointwiseConv2d(nn.Conv2d):
+    """A 1x1 convolution at stride 1, over all channels, or depthwise without a bias.
+
+    While it trains on a CPU in channels_last it is written as the product that it is: oneDNN spends
+    more on setting up its many small convolutions than on their sums. The network is the same, and
+    what is exported or evaluated is a convolution.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the convolved images."""
+        is_nhwc = x.is_contiguous(memory_format=torch.channels_last)
+        if not (self.training and x.device.type == "cpu" and is_nhwc):
+            return super().forward(x)
+        if self.groups > 1:
+            assert self.bias is None  # no depthwise convolution of the template has one
+            return x * self.weight.reshape(1, -1, 1, 1).to(x.dtype)
+        out = F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
+        return out.permute(0, 3, 1, 2)
+
+
 def same_padding(size: int, kernel: int, stride: int) -> int:
     """Return the pixels that TensorFlow's "same" adds along one axis, both sides together."""
     return max((-(-size // stride) - 1) * stride + kernel - size, 0)
@@ -76,13 +96,12 @@ def sep_unit(row: SepConv, bn_momentum: float, input_is_used_again: bool = True)
     if row.relu == "before":
         unit.add_module("relu", nn.ReLU(inplace=not input_is_used_again))
     channels = row.in_channels
+    kind = PointwiseConv2d if row.kernel == 1 else nn.Conv2d
     unit.add_module(
         "depthwise",
-        nn.Conv2d(
-            channels, channels, row.kernel, padding=row.kernel // 2, groups=channels, bias=False
-        ),
+        kind(channels, channels, row.kernel, padding=row.kernel // 2, groups=channels, bias=False),
     )
-    unit.add_module("pointwise", nn.Conv2d(channels, row.out_channels, 1, bias=row.bias))
+    unit.add_module("pointwise", PointwiseConv2d(channels, row.out_channels, 1, bias=row.bias))
     unit.add_module("norm", _norm(row.out_channels, bn_momentum))
     if row.relu == "after":
         unit.add_module("relu", nn.ReLU(inplace=True))

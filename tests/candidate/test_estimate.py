@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nas_edge.candidate.activations import backward_moments, num_distinct_convolutions
+from nas_edge.candidate.activations import backward_moments, num_dense_convolutions
 from nas_edge.candidate.estimate import estimate_cost
 from nas_edge.config.study import RecipeConfig
 from nas_edge.errors import SpaceError
@@ -109,7 +109,7 @@ def test_an_image_that_is_too_small_is_refused():
 
 def test_convolutions_of_one_shape_count_once():
     base = reference_architecture("xception", 0.25)
-    counts = [num_distinct_convolutions(with_blocks(base, blocks).plan, 64) for blocks in (1, 2, 8)]
+    counts = [num_dense_convolutions(with_blocks(base, blocks).plan, 64) for blocks in (1, 2, 8)]
     assert counts[0] == counts[1] == counts[2]
 
 
