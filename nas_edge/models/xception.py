@@ -56,7 +56,8 @@ def build_model(
         num_outputs: Logits: the number of classes, or 1 for two classes as the paper has it.
         dropout: Probability before the dense layer (the paper uses 0.2).
         bn_momentum: In PyTorch's sense; Keras's default 0.99 is 0.01 here.
-        init: "he" (normal, fan out) or "keras" (Glorot uniform, as the authors' code).
+        init: "he" (normal, fan-out; middle blocks begin as identities) or "keras" (Glorot uniform,
+            as the authors' code).
     Raises:
         ValueError: If ``init`` is neither.
     """
@@ -70,7 +71,8 @@ def initialise(model: nn.Module, scheme: str) -> None:
 
     Source:
         "he": He et al. 2015, section 2.2, fan-out; a depthwise kernel's fan-out is its area,
-        because each input channel reaches one output channel (0.01 for the dense layer).
+        because each input channel reaches one output channel (0.01 for the dense layer). Goyal et
+        al. 2017, section 5.1: a block that adds to its input begins by adding nothing.
         "keras": Glorot & Bengio 2010, eq. 16, with the fans as Keras counts them, where a
         depthwise kernel has fan-in 9 * channels and fan-out 9.
     """
@@ -88,6 +90,10 @@ def initialise(model: nn.Module, scheme: str) -> None:
             nn.init.normal_(module.weight, std=0.01)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+    if scheme == "he":
+        for block in model.modules():
+            if isinstance(block, ResidualBlock) and isinstance(block.residual, nn.Identity):
+                nn.init.zeros_(block.units[-1].get_parameter("norm.weight"))
 
 
 def _glorot(module: nn.Module) -> None:

@@ -103,7 +103,8 @@ def test_channels_last_gives_the_same_logits_and_gradients(name: str, training: 
 @pytest.mark.parametrize("name", REFERENCE_NAMES)
 def test_gradients_reach_every_parameter(name: str) -> None:
     # In evaluation: in training, the bias before a batch normalisation has none (it cancels out).
-    net = small(name).double().eval()
+    # "keras": by "he" the middle blocks begin as identities, and only their last scale has one.
+    net = small(name, init="keras").double().eval()
     net(torch.randn(4, 3, 64, 64, dtype=torch.float64)).square().sum().backward()
     for path, parameter in net.named_parameters():
         assert parameter.grad is not None, path
@@ -190,6 +191,16 @@ def test_same_seed_gives_the_same_network() -> None:
 def test_unknown_initialisation_is_refused() -> None:
     with pytest.raises(ValueError, match="init must be 'he' or 'keras', but got 'xavier'"):
         small(init="xavier")
+
+
+def test_middle_blocks_begin_as_identities() -> None:
+    net = small(init="he").eval()
+    identities = [b for b in net.blocks if isinstance(b.residual, nn.Identity)]
+    assert len(identities) == 8
+    for block in identities:
+        width = block.units[0].depthwise.in_channels
+        features = torch.randn(2, width, 3, 3)
+        torch.testing.assert_close(block(features), features)
 
 
 @pytest.mark.parametrize("init", ["he", "keras"])
