@@ -55,13 +55,14 @@ def front_figure(
             "line": {"color": _REFERENCE, "width": 2},
         },
     )
-    for record in references:
+    in_order = sorted(references, key=lambda record: _scaled(record, objectives[0]))
+    for i, record in enumerate(in_order):
         figure.add_annotation(
             x=_scaled(record, objectives[1]),
             y=_scaled(record, objectives[0]),
             text=_escape(record.name),
             showarrow=False,
-            yshift=18,
+            yshift=18 if i % 2 == 0 else -18,  # neighbours' names on different sides
             font={"color": _REFERENCE, "size": 12},
         )
     if objectives[0].endswith("accuracy") and objectives[1].endswith("memory") and finished:
@@ -72,6 +73,10 @@ def front_figure(
         yaxis_title=_axis_title(objectives[0]),
         height=520,
     )
+    axes = {objectives[0]: figure.layout.yaxis, objectives[1]: figure.layout.xaxis}
+    for objective, axis in axes.items():
+        if objective in METRICS and METRICS[objective].unit == "share":
+            axis.tickformat = ".0%"
     return figure
 
 
@@ -99,6 +104,7 @@ def hypervolume_figure(records: Sequence[TrialRecord], objectives: Sequence[str]
         xaxis_title="candidates finished",
         yaxis_title="hypervolume (share of the last)",
         yaxis_range=[0, 1.05],
+        yaxis_tickformat=".0%",
         height=300,
     )
     return figure
@@ -169,6 +175,7 @@ def _layout() -> Dict[str, Any]:
         "template": "plotly_white",
         "font": {"family": "system-ui, sans-serif", "color": _INK},
         "margin": {"l": 60, "r": 20, "t": 30, "b": 55},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": _OTHER, "activecolor": _INK},
         "legend": {"orientation": "h", "y": 1.06, "x": 0},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
