@@ -6,7 +6,7 @@ while the parameters' gradients grow. `backward_moments` gives what is alive at 
 Source:
     The formulas of torch's derivatives.yaml: a convolution keeps its input, batch normalisation its
     input, ReLU its output (in place: the tensor that the next layer keeps anyway), max-pooling its
-    input and int64 positions, an addition nothing. tests/candidate/test_activations.py compares the
+    input and int64 positions, an addition nothing. tests/candidate/test_estimate.py compares the
     sum with what autograd really keeps.
 """
 

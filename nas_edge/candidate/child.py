@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Mapping, Tuple
 
+import numpy as np
 import torch
 
 from nas_edge.candidate.start import build, prepare, warm_up
@@ -17,8 +18,8 @@ from nas_edge.data.batches import Batches
 from nas_edge.data.image_set import open_image_set
 from nas_edge.device import cuda_memory
 from nas_edge.device.latency import measure_latency
-from nas_edge.device.process_memory import SAMPLED_SOURCE, MemorySampler
-from nas_edge.errors import DataError
+from nas_edge.device.process_memory import SAMPLED_SOURCE, MemorySampler, anonymous_bytes
+from nas_edge.errors import EnvironmentProblem
 from nas_edge.models.xception import XceptionNet
 from nas_edge.training.checkpoint import save_checkpoint
 from nas_edge.training.loop import (
@@ -41,7 +42,8 @@ def train_candidate(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
     warm_up(device)
     with _meter(device) as (lap, source):
         model = build(job, recipe, device)
-        hooks = Hooks(on_step=_step_reporter(send), on_epoch=_epoch_reporter(send), lap=lap)
+        alive = _alive_reporter(send)
+        hooks = Hooks(_step_reporter(send), _epoch_reporter(send), lap, alive)
         result = train(
             model,
             splits["train"],
@@ -52,7 +54,8 @@ def train_candidate(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
             hooks,
             _checkpoint_plan(job),
         )
-    figures = {"memory_source": source, **_figures(model, result, splits, recipe, device)}
+    figures = _figures(model, result, splits, recipe, device, alive)
+    figures["memory_source"] = source
     if job["weights"]:
         state = {"architecture": job["architecture"], "model": model.state_dict()}
         save_checkpoint(Path(job["weights"]), state)
@@ -62,23 +65,35 @@ def train_candidate(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
 def _open_splits(
     job: Mapping[str, Any], recipe: RecipeConfig, device: torch.device
 ) -> Dict[str, Batches]:
-    images = open_image_set(Path(job["image_set"]))
-    if images is None:
-        raise DataError(f"{job['image_set']}: the decoded images are gone")
+    arrays = _open_arrays(Path(job["image_set"]))
     return {
         split: Batches(
-            *images.arrays(split),
+            *found,
             recipe.batch_size,
             device,
             channels_last=recipe.memory_format == "channels_last",
             augmentation=recipe.augmentation if split == "train" else None,
         )
-        for split in images.splits
+        for split, found in arrays.items()
     }
 
 
+def _open_arrays(folder: Path) -> Dict[str, Tuple[np.ndarray, np.ndarray]]:
+    images = open_image_set(folder)
+    try:
+        if images is not None:
+            return {split: images.arrays(split) for split in images.splits}
+        why = "gone"
+    except (OSError, ValueError, EOFError) as err:
+        why = f"damaged ({err})"
+    raise EnvironmentProblem(
+        f"{folder}: the decoded images are {why}; remove the folder and run the same command "
+        "again, which decodes them anew"
+    )
+
+
 def _checkpoint_plan(job: Mapping[str, Any]) -> CheckpointPlan:
-    owner = {key: job[key] for key in ("architecture", "recipe", "seed", "num_outputs")}
+    owner = {key: job[key] for key in ("architecture", "recipe", "seed", "images", "device")}
     return CheckpointPlan(Path(job["checkpoint"]), json.dumps(owner, sort_keys=True))
 
 
@@ -88,11 +103,12 @@ def _figures(
     splits: Mapping[str, Batches],
     recipe: RecipeConfig,
     device: torch.device,
+    alive: Callable[[], None],
 ) -> Dict[str, Any]:
     chosen = result.history[result.weights_epoch - 1]
     test_accuracy = None
     if "test" in splits:
-        test_accuracy = evaluate(model, splits["test"], recipe, device)[1]
+        test_accuracy = evaluate(model, splits["test"], recipe, device, alive)[1]
     channels_last = recipe.memory_format == "channels_last"
     latency = measure_latency(model, recipe.image_size, 1, device, channels_last=channels_last)
     return {
@@ -109,25 +125,21 @@ def _figures(
 @contextlib.contextmanager
 def _meter(device: torch.device) -> Iterator[Tuple[Callable[[], Tuple[int, int]], str]]:
     """Give what returns peak and mean bytes since its last call, and its source."""
-    if device.type == "cuda":
+    on_cuda = device.type == "cuda"
+    sampler = MemorySampler(read=cuda_memory.allocated_bytes if on_cuda else anonymous_bytes)
+    if on_cuda:
         cuda_memory.reset_peaks()
-        yield _cuda_lap, f"{cuda_memory.RESERVED_SOURCE}; mean of allocated at epoch ends"
-        return
-    sampler = MemorySampler()
     sampler.start()
 
     def lap() -> Tuple[int, int]:
         seen = sampler.lap()
-        return seen.peak_bytes, seen.mean_bytes
+        peak = cuda_memory.lap().peak_reserved_bytes if on_cuda else seen.peak_bytes
+        return peak, seen.mean_bytes
 
     try:
-        yield lap, SAMPLED_SOURCE
+        yield lap, cuda_memory.LAP_SOURCE if on_cuda else SAMPLED_SOURCE
     finally:
         sampler.stop()  # it would disturb the latency
-
-
-def _cuda_lap() -> Tuple[int, int]:
-    return cuda_memory.lap().peak_reserved_bytes, cuda_memory.allocated_bytes()
 
 
 def _step_reporter(send: Send) -> Callable[[int, int, int], None]:
@@ -141,6 +153,19 @@ def _step_reporter(send: Send) -> Callable[[int, int, int], None]:
             send({"event": "step", "epoch": epoch, "step": step, "steps": steps})
 
     return on_step
+
+
+def _alive_reporter(send: Send) -> Callable[[], None]:
+    last = time.monotonic()
+
+    def alive() -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= SIGN_EVERY_S:
+            last = now
+            send({"event": "alive"})
+
+    return alive
 
 
 def _epoch_reporter(send: Send) -> Callable[[EpochRecord], None]:

@@ -14,7 +14,7 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any, Callable, Dict
 
-from nas_edge.candidate.failures import first_line, is_environment, is_out_of_memory
+from nas_edge.candidate.failures import environment_fault, first_line, is_out_of_memory
 from nas_edge.candidate.measurement import CRASHED, DIVERGED, OUT_OF_MEMORY
 
 
@@ -48,13 +48,9 @@ def _failure(error: BaseException, log: str) -> Dict[str, Any]:
         return {"event": "failed", "kind": DIVERGED, "reason": str(error)}
     if is_out_of_memory(error):
         return {"event": "failed", "kind": OUT_OF_MEMORY, "reason": first_line(error)}
-    if is_environment(error):
-        why = getattr(error, "strerror", None) or first_line(error)
-        folder = os.path.dirname(log)
-        return {
-            "event": "environment",
-            "reason": f"{folder}: cannot be written ({why}); mend that and run it again",
-        }
+    fault = environment_fault(error, os.path.dirname(log))
+    if fault is not None:
+        return {"event": "environment", "reason": fault}
     reason = f"{type(error).__name__}: {first_line(error)}; see {log}"
     return {"event": "failed", "kind": CRASHED, "reason": reason}
 

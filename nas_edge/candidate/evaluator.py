@@ -117,6 +117,8 @@ class TrainingEvaluator:
             "start_s": trained.start_s,
             "probe_start_s": probe.start_s,
         }
+        if "peak_allocated_bytes" in probe.result:  # of the reserved peak, what tensors used
+            details["peak_allocated_bytes"] = probe.result["peak_allocated_bytes"]
         history = tuple(trained.result["history"])
         return Measurement(metrics=metrics, history=history, details=details)
 
@@ -125,6 +127,7 @@ class TrainingEvaluator:
             "architecture": architecture.to_dict(),
             "recipe": self.recipe.model_dump(),
             "image_set": str(self.images.folder),
+            "images": self.images.identity,
             "num_outputs": self.images.num_outputs,
             "seed": job.seed,
             "device": self.device.kind,

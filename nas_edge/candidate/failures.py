@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Optional, Tuple
 
 from nas_edge.candidate.measurement import CRASHED, KILLED, OUT_OF_MEMORY
+from nas_edge.errors import EnvironmentProblem
 
 # What running out of memory looks like, from PyTorch's allocators, CUDA, and Tegra's NvMap.
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|can't allocate memory|cannot allocate memory|not enough memory|"
     r"NVML_SUCCESS == r INTERNAL ASSERT FAILED|NvMapMem\w*Alloc\w*.*error 12|std::bad_alloc|"
     r"CUDNN_STATUS_ALLOC_FAILED|CUBLAS_STATUS_ALLOC_FAILED|failed to allocate memory",
+    re.IGNORECASE,
+)
+
+# A GPU that is gone, or a driver that does not answer.
+_NO_DEVICE = re.compile(
+    r"no CUDA-capable device|found no NVIDIA driver|no CUDA GPUs are available|GPU is lost|"
+    r"CUDA driver initialization failed|driver version is insufficient|uncorrectable ECC",
     re.IGNORECASE,
 )
 
@@ -30,9 +38,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     return bool(_OUT_OF_MEMORY.search(str(error)))
 
 
-def is_environment(error: BaseException) -> bool:
-    """Return whether an exception means that the machine, not the candidate, is at fault."""
-    return isinstance(error, OSError) and error.errno in _DISK_ERRORS
+def environment_fault(error: BaseException, folder: str) -> Optional[str]:
+    """Return one line if an exception means that the machine, not the candidate, is at fault.
+
+    Every candidate after it would fail the same way, and none would be tried again.
+    """
+    if isinstance(error, EnvironmentProblem):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+        return f"{folder}: cannot be written ({error.strerror}); mend that and run it again"
+    if isinstance(error, RuntimeError) and _NO_DEVICE.search(str(error)):
+        return f"the GPU cannot be used ({first_line(error)}); mend that and run it again"
+    return None
 
 
 def classify_death(

@@ -157,6 +157,8 @@ def _watch(
             start_s = last_sign - started
         elif event == "result":
             return ChildEnd(message["result"], start_s=start_s)
+        elif event == "alive":
+            continue
         elif event == "failed":
             return ChildEnd(None, message["kind"], message["reason"], start_s)
         elif event == "environment":

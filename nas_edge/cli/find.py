@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Tuple, Union
+from typing import Any, Mapping, Tuple, Union
 
 from nas_edge.config.files import load_yaml, shipped_files
-from nas_edge.errors import ConfigError, SpaceError
+from nas_edge.errors import ConfigError, NasEdgeError, SpaceError
 from nas_edge.space.architecture import Architecture
 from nas_edge.space.references import REFERENCE_NAMES, parse_reference
 from nas_edge.space.search_space import SearchSpace
 
 Found = Union[SearchSpace, Architecture]
+PAPERS = {"classes": 2, "image_size": 224, "batch_size": 16, "optimizer": "adam"}
 
 
-def find(what: str) -> Tuple[str, Found]:
-    """Return the name and the thing.
+def find(what: str) -> Tuple[str, Found, Mapping[str, Any]]:
+    """Return the name, the thing, and what it is trained by where nothing else is said.
+
+    That is the run's own recipe and number of classes for a trial, the paper's for all others.
 
     Raises:
         ConfigError: If the word means nothing here; it says what would.
@@ -27,12 +30,12 @@ def find(what: str) -> Tuple[str, Found]:
     if Path(what).is_file():
         data = load_yaml(Path(what))
         if "strides" in data and isinstance(data.get("stem"), dict) and "widths" in data["stem"]:
-            return what, Architecture.load(Path(what))
-        return what, SearchSpace.load(what)
+            return what, Architecture.load(Path(what)), PAPERS
+        return what, SearchSpace.load(what), PAPERS
     if what in shipped_files("search_spaces"):
-        return what, SearchSpace.load(what)
+        return what, SearchSpace.load(what), PAPERS
     try:
-        return what, parse_reference(what)
+        return what, parse_reference(what), PAPERS
     except SpaceError as err:
         if what.partition(" x")[0] in REFERENCE_NAMES:
             raise ConfigError(str(err)) from err
@@ -43,10 +46,18 @@ def find(what: str) -> Tuple[str, Found]:
     )
 
 
-def _trial(run: str, number: int) -> Tuple[str, Found]:
+def _trial(run: str, number: int) -> Tuple[str, Found, Mapping[str, Any]]:
     from nas_edge.study.run import open_run
 
-    record = open_run(run).record(number)
-    return f"{run}:{number}" + (
-        f" ({record.reference})" if record.reference else ""
-    ), Architecture.from_dict(record.point)
+    opened = open_run(run)
+    record = opened.record(number)
+    name = f"{run}:{number}" + (f" ({record.reference})" if record.reference else "")
+    try:
+        architecture = Architecture.from_dict(record.point)
+        recipe, classes = opened.identity["recipe"], len(opened.identity["data"]["classes"])
+    except (NasEdgeError, KeyError, TypeError) as err:
+        raise ConfigError(
+            f"{run}:{number}: must be a trial of a study that trains networks, but its point is "
+            f"{record.point!r}"
+        ) from err
+    return name, architecture, {**recipe, "classes": classes}

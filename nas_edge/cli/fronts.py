@@ -50,7 +50,7 @@ def print_front(name: str, records: Any, objectives: Any) -> None:
     )
 
 
-def report_command(run: str, out: Optional[str], accuracy_frontier: float) -> None:
+def report_command(run: str, out: Optional[str], accuracy_frontier: Optional[float]) -> None:
     """Write a run's report."""
     from nas_edge.report.html import write_report
     from nas_edge.study.run import open_run

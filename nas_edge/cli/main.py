@@ -95,8 +95,10 @@ def front(run: str, as_json: bool, as_csv: bool) -> None:
 @click.option(
     "--out", metavar="FILE", type=click.Path(dir_okay=False), help="[default: RUN/report.html]"
 )
-@click.option("--accuracy-frontier", type=click.FloatRange(0, 1), default=0.7, show_default=True)
-def report(run: str, out: Optional[str], accuracy_frontier: float) -> None:
+@click.option(
+    "--accuracy-frontier", type=click.FloatRange(0, 1), help="[default: the study's, or 0.7]"
+)
+def report(run: str, out: Optional[str], accuracy_frontier: Optional[float]) -> None:
     """Write one HTML file about RUN that opens without a network."""
     from nas_edge.cli.fronts import report_command
 
@@ -105,8 +107,12 @@ def report(run: str, out: Optional[str], accuracy_frontier: float) -> None:
 
 def _network_options(command: Any) -> Any:
     for option in (
-        click.option("--image-size", type=click.IntRange(1, 8192), default=224, show_default=True),
-        click.option("--classes", type=click.IntRange(2, 100000), default=2, show_default=True),
+        click.option(
+            "--image-size", type=click.IntRange(1, 8192), help="[default: the run's, or 224]"
+        ),
+        click.option(
+            "--classes", type=click.IntRange(2, 100000), help="[default: the run's, or 2]"
+        ),
     ):
         command = option(command)
     return command
@@ -116,22 +122,26 @@ def _network_options(command: Any) -> Any:
 @click.argument("what")
 @_network_options
 @click.option("--json", "as_json", is_flag=True)
-def show(what: str, image_size: int, classes: int, as_json: bool) -> None:
+def show(what: str, as_json: bool, **options: Any) -> None:
     """Show WHAT: a space, an architecture (a file or e.g. "xception-lite x0.25"), or RUN:TRIAL."""
     from nas_edge.cli.views import show_command
 
-    show_command(what, image_size, classes, as_json)
+    show_command(what, as_json, **options)
 
 
 @main.command()
 @click.argument("what")
 @_network_options
-@click.option("--batch-size", type=click.IntRange(2, 65536), default=16, show_default=True)
+@click.option("--batch-size", type=click.IntRange(2, 65536), help="[default: the run's, or 16]")
 @click.option(
-    "--optimizer", type=click.Choice(["adam", "adamw", "sgd"]), default="adam", show_default=True
+    "--optimizer",
+    type=click.Choice(["adam", "adamw", "sgd"]),
+    help="[default: the run's, or adam]",
 )
 @click.option(
-    "--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True
+    "--precision",
+    type=click.Choice(["fp32", "bf16", "fp16"]),
+    help="[default: the run's, or fp32]",
 )
 @click.option("--json", "as_json", is_flag=True)
 def estimate(what: str, as_json: bool, **options: Any) -> None:

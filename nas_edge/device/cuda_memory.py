@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 RESERVED_SOURCE = "torch.cuda peak_reserved"
-ALLOCATED_SOURCE = "torch.cuda peak_allocated"
+LAP_SOURCE = f"{RESERVED_SOURCE}; mean of allocated, sampled every 20 ms"
 
 
 @dataclass(frozen=True)

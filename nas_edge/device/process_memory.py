@@ -19,7 +19,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
 _HAS_PROC = Path("/proc/self/statm").exists()
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -123,10 +123,11 @@ class SampledMemory:
 
 
 class MemorySampler:
-    """A thread that samples anonymous memory while the main thread trains."""
+    """A thread that samples memory, anonymous by default, while the main thread trains."""
 
-    def __init__(self, interval_s: float = 0.02) -> None:
+    def __init__(self, interval_s: float = 0.02, read: Callable[[], int] = anonymous_bytes) -> None:
         self._interval_s = interval_s
+        self._read = read
         self._baseline = 0
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -136,7 +137,7 @@ class MemorySampler:
     def start(self) -> None:
         """Take what is there now as the baseline and begin."""
         trim_heap()
-        self._baseline = anonymous_bytes()
+        self._baseline = self._read()
         self._stopped.clear()
         self._thread = threading.Thread(target=self._run, name="memory-sampler", daemon=True)
         self._thread.start()
@@ -165,7 +166,7 @@ class MemorySampler:
             self._take()
 
     def _take(self) -> None:
-        now = anonymous_bytes()
+        now = self._read()
         with self._lock:
             self._peak = max(self._peak, now)
             self._sum += now

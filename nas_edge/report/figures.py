@@ -9,7 +9,7 @@ import numpy as np
 from nas_edge.candidate.measurement import METRICS
 from nas_edge.pareto import hypervolume_history, quadrants, reference_point_of
 from nas_edge.report.rows import format_metric, metric_title
-from nas_edge.study.records import TrialRecord, comparable, front_of, losses_of
+from nas_edge.study.records import TrialRecord, comparable, direction_of, front_of, losses_of
 
 _FRONT = "#0b6e4f"
 _OTHER = "#9aa5b1"
@@ -33,12 +33,14 @@ def front_figure(
         figure, others, objectives, "dominated", {"color": _OTHER, "size": 7, "opacity": 0.7}
     )
     if len(objectives) == 2:
+        # Between two points the front is where the one with the lower demand on x has it.
+        shape = "vh" if direction_of(objectives[1]) == "maximize" else "hv"
         steps = sorted((_scaled(r, objectives[1]), _scaled(r, objectives[0])) for r in front)
         figure.add_scatter(
             x=[x for x, _ in steps],
             y=[y for _, y in steps],
             mode="lines",
-            line={"shape": "hv", "color": _FRONT, "width": 1.5},
+            line={"shape": shape, "color": _FRONT, "width": 1.5},
             hoverinfo="skip",
             showlegend=False,
         )
@@ -65,7 +67,7 @@ def front_figure(
             yshift=18 if i % 2 == 0 else -18,  # neighbours' names on different sides
             font={"color": _REFERENCE, "size": 12},
         )
-    if objectives[0].endswith("accuracy") and objectives[1].endswith("memory") and finished:
+    if has_quadrants(objectives) and finished:
         _add_quadrants(figure, finished, objectives, accuracy_frontier)
     figure.update_layout(
         **_layout(),
@@ -78,6 +80,11 @@ def front_figure(
         if objective in METRICS and METRICS[objective].unit == "share":
             axis.tickformat = ".0%"
     return figure
+
+
+def has_quadrants(objectives: Sequence[str]) -> bool:
+    """Return whether the axes are those of the paper's Figure 4: accuracy and memory."""
+    return objectives[0].endswith("accuracy") and objectives[1].endswith("memory")
 
 
 def hypervolume_figure(records: Sequence[TrialRecord], objectives: Sequence[str]) -> Any:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 from nas_edge.candidate.measurement import METRICS
+from nas_edge.config.files import load_yaml
 from nas_edge.config.units import format_seconds
-from nas_edge.report.figures import front_figure, hypervolume_figure
+from nas_edge.report.figures import front_figure, has_quadrants, hypervolume_figure
 from nas_edge.report.rows import (
     FrontRow,
     against_paper,
@@ -24,7 +25,9 @@ from nas_edge.study.run import Run
 from nas_edge.study.run_folder import unwritable, write_whole
 
 
-def write_report(run: Run, out: Optional[Path] = None, accuracy_frontier: float = 0.7) -> Path:
+def write_report(
+    run: Run, out: Optional[Path] = None, accuracy_frontier: Optional[float] = None
+) -> Path:
     """Write the report and return its path (``report.html`` in the run's folder by default).
 
     Raises:
@@ -39,10 +42,12 @@ def write_report(run: Run, out: Optional[Path] = None, accuracy_frontier: float 
     return path
 
 
-def render_report(run: Run, accuracy_frontier: float = 0.7) -> str:
-    """Return the report's HTML."""
+def render_report(run: Run, accuracy_frontier: Optional[float] = None) -> str:
+    """Return the report's HTML; the accuracy frontier is the study's if none is given."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    if accuracy_frontier is None:
+        accuracy_frontier = _accuracy_frontier(run)
     rows = front_rows(run.records, run.objectives)
     environment = Environment(
         loader=PackageLoader("nas_edge.report"),
@@ -52,6 +57,7 @@ def render_report(run: Run, accuracy_frontier: float = 0.7) -> str:
     )
     return environment.get_template("report.html").render(
         title=run.name,
+        has_quadrants=has_quadrants(run.objectives),
         verdict=verdict(run.records, run.objectives),
         front_plot=_plot(front_figure(run.records, run.objectives, accuracy_frontier), first=True),
         growth_plot=_plot(hypervolume_figure(run.records, run.objectives), first=False),
@@ -62,6 +68,11 @@ def render_report(run: Run, accuracy_frontier: float = 0.7) -> str:
         facts=_facts(run),
         accuracy_frontier=f"{100 * accuracy_frontier:.0f}%",
     )
+
+
+def _accuracy_frontier(run: Run) -> float:
+    study = run.folder.path / "study.yaml"
+    return float(load_yaml(study)["accuracy_frontier"] if study.is_file() else 0.7)
 
 
 def verdict(records: Sequence[TrialRecord], objectives: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ SHOWN = (
     "test_accuracy",
     "peak_memory",
     "train_peak_memory",
+    "mean_memory",
     "latency",
     "epoch_time",
     "params",

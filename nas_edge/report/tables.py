@@ -31,7 +31,6 @@ NARROW = (
     "val_accuracy",
     "test_accuracy",
     "peak_memory",
-    "mean_memory",
     "latency",
     "params",
     "macs",

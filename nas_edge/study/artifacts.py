@@ -38,13 +38,15 @@ def draw_curve(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw accuracy and memory by epoch (the paper's Figure 3 for one candidate)."""
     figure = _axes_to_draw_on()
     drawn: List[Any] = []
-    for axes, what, unit, lines in zip(figure.axes, _QUANTITIES, _UNITS, _LINES):
-        drawn += _draw_lines(axes, history, what, lines, unit)
-    memory = figure.axes[1]
-    memory.set_ylim(0.0, 1.1 * memory.dataLim.ymax if memory.lines else 1.0)
-    figure.savefig(path, format="png")
-    for artist in drawn:
-        artist.remove()
+    try:
+        for axes, what, unit, lines in zip(figure.axes, _QUANTITIES, _UNITS, _LINES):
+            drawn += _draw_lines(axes, history, what, lines, unit)
+        memory = figure.axes[1]
+        memory.set_ylim(0.0, 1.1 * memory.dataLim.ymax if memory.lines else 1.0)
+        figure.savefig(path, format="png")
+    finally:
+        for artist in drawn:
+            artist.remove()
 
 
 _QUANTITIES = ("accuracy", "memory_bytes")

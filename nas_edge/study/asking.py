@@ -24,10 +24,12 @@ def enqueue_references(session: Session) -> None:
     there = {
         trial.user_attrs[attrs.REFERENCE]
         for trial in session.study.get_trials(deepcopy=False)
-        if attrs.REFERENCE in trial.user_attrs and not _is_orphan(session, trial)
+        if attrs.REFERENCE in trial.user_attrs and not _is_lost(session, trial)
     }
     for name, point in references.items():
         if name not in there:
+            if not session.space.contains(point):
+                raise SpaceError(f"the reference {name!r} must be a point of the space, but is not")
             about = {attrs.REFERENCE: name, attrs.KEY: session.space.key(point)}
             session.study.enqueue_trial(session.space.parameters(point), user_attrs=about)
 
@@ -73,6 +75,14 @@ def enqueue_unseen(session: Session) -> bool:
     if params is not None:
         session.study.enqueue_trial(params)
     return params is not None
+
+
+def _is_lost(session: Session, trial: Any) -> bool:
+    """Whether nothing will come of a reference's trial: its worker died, or it was one too many."""
+    was_surplus = trial.state.name == "FAIL" and not (
+        attrs.MEASUREMENT in trial.user_attrs or attrs.DUPLICATE_OF in trial.user_attrs
+    )
+    return was_surplus or _is_orphan(session, trial)
 
 
 def _is_orphan(session: Session, trial: Any) -> bool:

@@ -59,7 +59,7 @@ def run_study(
     Args:
         space: Has ``suggest(trial)``, ``contains(point)`` and ``key(point)``; may have
             ``references`` (points by name, trained first), ``parameters(point)``, which they need,
-            ``to_json``/``from_json`` for points that are not plain data, and ``fingerprint()``.
+            ``to_json(point)`` for points that are not plain data, and ``fingerprint()``.
         evaluator: From a point to a `Measurement`. One with ``bind(job)`` is given its trial's
             number, seed and folder first.
         objectives: Two or three metric names; `METRICS` knows their directions, others are

@@ -21,19 +21,21 @@ from typing import Any, Dict, Iterator, Mapping, Optional
 
 from filelock import FileLock, Timeout
 
-from nas_edge.errors import EnvironmentProblem, NasEdgeError, StudyError
+from nas_edge.errors import ConfigError, EnvironmentProblem, NasEdgeError, StudyError
 from nas_edge.study.storage import check_url, mask
 
 FORMAT = 1
-_DISK_ERRORS = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EROFS,
+_FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_NOT_THERE = (
     errno.EACCES,
     errno.EPERM,
-    errno.EIO,
     errno.ENOTDIR,
+    errno.ENOENT,
+    errno.ESTALE,
+    errno.ENODEV,
+    errno.ENXIO,
 )
+_UNFINISHED = (".lock", ".run.json.partial")  # what a run that was cut off at its start leaves
 
 
 @dataclass(frozen=True)
@@ -93,29 +95,42 @@ def create_or_open(path: Path, study_name: str, storage_url: Optional[str]) -> R
 
     Raises:
         StudyError: If the folder holds something else, another study, or another storage's run.
+        ConfigError: If a database URL cannot name its path.
         EnvironmentProblem: If it cannot be written.
     """
+    if "?" in str(path.resolve()):
+        raise ConfigError(f"{path}: a run's folder must have no '?' in its path; use --out")
+    try:
+        folder = _find_or_make(path, study_name, storage_url)
+    except OSError as err:
+        raise unwritable(path, err) from err
+    if folder.study_name != study_name:
+        raise StudyError(
+            f"{path}: holds the study {folder.study_name!r}, not {study_name!r}; "
+            "use --out for another folder"
+        )
+    if storage_url is not None and storage_url != folder.database_url:
+        raise StudyError(
+            f"{path}: keeps its trials in {mask(folder.database_url)}, not in "
+            f"{mask(storage_url)}; leave --storage out, or use --out for another folder"
+        )
+    return folder
+
+
+def _find_or_make(path: Path, study_name: str, storage_url: Optional[str]) -> RunFolder:
     if (path / "run.json").exists():
-        folder = open_folder(path)
-        if folder.study_name != study_name:
-            raise StudyError(
-                f"{path}: holds the study {folder.study_name!r}, not {study_name!r}; "
-                "use --out for another folder"
-            )
-        if storage_url is not None and storage_url != folder.database_url:
-            raise StudyError(
-                f"{path}: keeps its trials in {mask(folder.database_url)}, not in "
-                f"{mask(storage_url)}; leave --storage out, or use --out for another folder"
-            )
-        return folder
+        return open_folder(path)
+    if path.is_dir() and any(entry.name not in _UNFINISHED for entry in path.iterdir()):
+        raise StudyError(
+            f"{path}: must be empty or a run of nas-edge, but holds other files; use --out"
+        )
     if storage_url is not None:
         check_url(storage_url)
-    try:
-        if path.is_dir() and any(path.iterdir()):
-            raise StudyError(
-                f"{path}: must be empty or a run of nas-edge, but holds other files; use --out"
-            )
-        path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
+    # Of two that start at once, one makes the run and the other finds it.
+    with FileLock(str(path / ".lock"), timeout=10):
+        if (path / "run.json").exists():
+            return open_folder(path)
         folder = RunFolder(path, study_name, uuid.uuid4().hex[:12], storage_url)
         data = {
             "format": FORMAT,
@@ -124,8 +139,6 @@ def create_or_open(path: Path, study_name: str, storage_url: Optional[str]) -> R
             "storage": storage_url,
         }
         write_whole(path / "run.json", json.dumps(data, indent=1), private=True)
-    except OSError as err:
-        raise unwritable(path, err) from err
     return folder
 
 
@@ -190,9 +203,18 @@ def disk_errors(path: Path) -> Iterator[None]:
     except NasEdgeError:
         raise
     except OSError as err:
-        if err.errno not in _DISK_ERRORS:
+        if not _concerns(path, err):
             raise  # the evaluator's own, e.g. a connection that was refused
         raise unwritable(path, err) from err
+
+
+def _concerns(path: Path, err: OSError) -> bool:
+    if not isinstance(err.filename, (str, bytes, os.PathLike)):
+        return err.errno in _FULL_OR_BROKEN
+    file, folder = os.path.abspath(os.fsdecode(err.filename)), os.path.abspath(path)
+    if os.path.commonpath([file, folder]) != folder:
+        return False
+    return err.errno in _FULL_OR_BROKEN or err.errno in _NOT_THERE
 
 
 def unwritable(path: Path, err: OSError) -> EnvironmentProblem:

@@ -12,6 +12,9 @@ from nas_edge.study.records import TrialRecord, direction_of
 from nas_edge.study.samplers import CONSTRAINT_ATTR, writes_constraints
 from nas_edge.study.session import Session
 
+WORST = 1e6  # of a cost that nobody has measured yet; a finite number, which Optuna demands
+MYSQL_EPOCHS = 150  # Optuna's column holds 64 KB on MySQL; measurement.json has every epoch
+
 
 def tell(session: Session, trial: Any, measurement: Measurement) -> None:
     """Finish a trial: with its values, infeasible by constraint, or failed with its reason."""
@@ -19,7 +22,7 @@ def tell(session: Session, trial: Any, measurement: Measurement) -> None:
     history = data.pop("history")
     trial.set_user_attr(attrs.MEASUREMENT, {**data, "history": []})
     if history:
-        trial.set_user_attr(attrs.HISTORY, history)
+        trial.set_user_attr(attrs.HISTORY, _that_fits(session, history))
     _finish(session, trial, measurement)
 
 
@@ -51,6 +54,13 @@ def upload(session: Session, trial: Any, files: Sequence[Path]) -> None:
                 artifacts.upload_artifact(
                     artifact_store=store, file_path=str(file), study_or_trial=trial
                 )
+
+
+def _that_fits(session: Session, history: Sequence[Any]) -> Sequence[Any]:
+    if not session.folder.database_url.startswith("mysql") or len(history) <= MYSQL_EPOCHS:
+        return history
+    step = -(-len(history) // MYSQL_EPOCHS)
+    return [*history[:-1:step], history[-1]]
 
 
 def _finish(session: Session, trial: Any, measurement: Measurement) -> None:
@@ -97,4 +107,5 @@ def _value(session: Session, measurement: Measurement, objective: str) -> float:
             return float(needs)
     if direction_of(objective) == "maximize":
         return 0.0
-    return max((record.value(objective) or 0.0 for record in session.ledger.records), default=0.0)
+    known = [record.value(objective) for record in session.ledger.records]
+    return max((value for value in known if value is not None), default=WORST)

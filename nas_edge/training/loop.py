@@ -66,12 +66,13 @@ class Hooks:
     """What the loop tells the outside.
 
     ``on_step`` gets (epoch, step, steps), ``on_epoch`` the record; ``lap`` returns peak and mean
-    memory in bytes since it was last called.
+    memory in bytes since it was last called; ``alive`` is called at every batch of an evaluation.
     """
 
     on_step: Callable[[int, int, int], None]
     on_epoch: Callable[[EpochRecord], None]
     lap: Callable[[], Tuple[int, int]]
+    alive: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def train(
         loss, accuracy = _train_epoch(
             model, train_set, recipe, optimizer, scaler, seed, epoch, device, hooks
         )
-        val_loss, val_accuracy = evaluate(model, val_set, recipe, device)
+        val_loss, val_accuracy = evaluate(model, val_set, recipe, device, hooks.alive)
         _check_finite("validation", val_loss, f"in epoch {epoch}")
         peak, mean = hooks.lap()
         last_step = epoch * train_set.steps_per_epoch - 1
@@ -153,7 +154,11 @@ def train(
 
 
 def evaluate(
-    model: nn.Module, images: Batches, recipe: RecipeConfig, device: torch.device
+    model: nn.Module,
+    images: Batches,
+    recipe: RecipeConfig,
+    device: torch.device,
+    alive: Callable[[], None] = lambda: None,
 ) -> Tuple[float, float]:
     """Return mean loss and accuracy over a split, in evaluation mode."""
     was_training = model.training
@@ -165,6 +170,7 @@ def evaluate(
             logits = model(batch)
             loss += loss_of(logits, labels, 0.0) * len(labels)
             correct += num_correct(logits, labels)
+            alive()
     model.train(was_training)
     return float(loss) / len(images), float(correct) / len(images)
 

@@ -1,5 +1,6 @@
 """Real candidates in real processes: the probe, the training, and what is recorded of them."""
 
+import shutil
 import statistics
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from nas_edge.candidate.measurement import DIVERGED, OUT_OF_MEMORY, OVER_LIMIT, 
 from nas_edge.candidate.process import ChildLimits, run_in_child
 from nas_edge.config.study import RecipeConfig
 from nas_edge.device.machine import find_device, num_usable_cores
+from nas_edge.errors import EnvironmentProblem
 from nas_edge.space.references import reference_architecture
 from nas_edge.training.checkpoint import load_checkpoint
 
@@ -126,6 +128,17 @@ def test_divergence_is_recorded_with_its_memory(images, tmp_path):
     assert measured.outcome == DIVERGED
     assert "epoch" in measured.reason
     assert "peak_memory" in measured.metrics
+
+
+def test_decoded_images_that_are_gone_are_no_fault_of_the_candidate(images, tmp_path):
+    copy = replace(images, folder=tmp_path / "cache")
+    shutil.copytree(images.folder, copy.folder)
+    (copy.folder / "train-images.npy").write_bytes(b"")
+    with pytest.raises(EnvironmentProblem, match="the decoded images are damaged"):
+        evaluator_of(copy).bind(Job(0, 0, tmp_path / "a"))(SMALL)
+    shutil.rmtree(copy.folder)
+    with pytest.raises(EnvironmentProblem, match="the decoded images are gone"):
+        evaluator_of(copy).bind(Job(0, 0, tmp_path / "b"))(SMALL)
 
 
 def test_an_evaluator_without_a_job_leaves_the_current_folder_alone(images, tmp_path, monkeypatch):

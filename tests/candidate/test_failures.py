@@ -5,8 +5,8 @@ import pytest
 
 from nas_edge.candidate.failures import (
     classify_death,
+    environment_fault,
     first_line,
-    is_environment,
     is_out_of_memory,
 )
 from nas_edge.candidate.measurement import CRASHED, KILLED, OUT_OF_MEMORY
@@ -89,12 +89,25 @@ def test_only_the_childs_own_part_of_the_log_counts(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO])
 def test_disk_errors_are_the_environments(number):
-    assert is_environment(OSError(number, "x"))
+    assert "runs/one: cannot be written" in environment_fault(OSError(number, "x"), "runs/one")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: no CUDA-capable device is detected",
+        "Found no NVIDIA driver on your system.",
+        "No CUDA GPUs are available",
+        "CUDA driver initialization failed, you might not have a CUDA gpu.",
+    ],
+)
+def test_a_gpu_that_is_gone_is_the_environments(text):
+    assert "the GPU cannot be used" in environment_fault(RuntimeError(text), "runs/one")
 
 
 def test_other_errors_are_not_the_environments():
-    assert not is_environment(RuntimeError("something else"))
-    assert not is_environment(FileNotFoundError(errno.ENOENT, "x"))
+    assert environment_fault(RuntimeError("something else"), "runs/one") is None
+    assert environment_fault(FileNotFoundError(errno.ENOENT, "x"), "runs/one") is None
 
 
 def test_first_line_is_one_line_that_fits():

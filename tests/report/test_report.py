@@ -219,6 +219,20 @@ def test_report_of_a_run_without_candidates_can_be_written(tmp_path):
     assert front_rows(run.records, run.objectives) == []
 
 
+def test_report_takes_the_studys_accuracy_frontier(tmp_path):
+    run_study(Listed(), evaluate, trials=3, out=tmp_path / "run", sampler="grid")
+    (tmp_path / "run" / "study.yaml").write_text("accuracy_frontier: 0.42\n")
+    assert "accuracy frontier at 42%" in write_report(open_run(tmp_path / "run")).read_text("utf-8")
+
+
+def test_report_of_other_objectives_speaks_of_no_quadrants(tmp_path):
+    def measure(point):
+        return Measurement.of(params=NAMES.index(point), macs=-NAMES.index(point))
+
+    run_study(Listed(), measure, objectives=("params", "macs"), trials=3, out=tmp_path / "run")
+    assert "quadrants" not in write_report(open_run(tmp_path / "run")).read_text("utf-8")
+
+
 def test_report_of_three_objectives_none_of_them_ours(tmp_path):
     def measure(point):
         index = NAMES.index(point)

@@ -5,7 +5,7 @@ import pytest
 
 from nas_edge import Measurement, NasEdgeError, open_run, run_study
 from nas_edge.candidate.measurement import CRASHED, DIVERGED, OUT_OF_MEMORY, OVER_LIMIT
-from nas_edge.errors import StudyError
+from nas_edge.errors import SpaceError, StudyError
 
 SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random", "grid")
 
@@ -53,6 +53,20 @@ def test_infeasible_trial_carries_a_constraint_and_reaches_no_front(
     study = optuna.load_study(study_name="run", storage=f"sqlite:///{path}")
     assert study.best_trials
     assert all(t.params["a"] != 3 for t in study.best_trials)
+
+
+def test_infeasible_trial_is_never_told_the_best_cost(tmp_path, letters):
+    run = tmp_path / "run"
+    run_study(letters, infeasible, objectives=("val_accuracy", "latency"), trials=2, out=run)
+    for trial in trials_of(run):
+        assert trial.values[0] == 0.0
+        assert trial.values[1] >= 1e6
+
+
+def test_reference_outside_the_space_is_refused(tmp_path, with_references, table):
+    with_references.references["xception"] = {"a": 9, "b": 9}
+    with pytest.raises(SpaceError, match="the reference 'xception' must be a point of the space"):
+        run_study(with_references, table, out=tmp_path / "run")
 
 
 def test_failed_trial_is_failed_with_its_reason_and_the_study_goes_on(tmp_path, spaces, table):

@@ -183,6 +183,35 @@ def test_folder_of_another_study_or_of_other_files_is_refused(run, tmp_path, let
     assert table.calls == []
 
 
+@pytest.mark.parametrize("left", [".lock", ".run.json.partial"])
+def test_folder_of_a_run_that_was_killed_at_its_start_is_taken(tmp_path, letters, table, left):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / left).write_text('{"for')
+    assert len(run_study(letters, table, trials=2, out=tmp_path / "run")) == 2
+
+
+def test_folder_that_no_database_url_can_name_is_refused(tmp_path, letters, table):
+    with pytest.raises(ConfigError, match=r"must have no '\?' in its path"):
+        run_study(letters, table, out=tmp_path / "what?")
+
+
+def test_folder_that_goes_away_under_a_candidate_is_one_line(tmp_path, letters, table):
+    def lose_the_folder(event):
+        if event["event"] == "candidate" and event["number"] == 2:
+            shutil.rmtree(tmp_path / "run")
+
+    with pytest.raises(EnvironmentProblem, match="run"):
+        run_study(letters, table, trials=5, out=tmp_path / "run", on_event=lose_the_folder)
+
+
+def test_file_of_the_evaluators_own_that_is_missing_keeps_its_error(tmp_path, letters):
+    def evaluate(point):
+        (tmp_path / "elsewhere" / "table.csv").read_text()
+
+    with pytest.raises(FileNotFoundError):
+        run_study(letters, evaluate, out=tmp_path / "run")
+
+
 def test_opening_what_is_no_run_says_what_is_missing(tmp_path, run):
     with pytest.raises(StudyError, match="there is no such folder"):
         open_run(tmp_path / "nowhere")

@@ -28,6 +28,14 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
+def test_every_batch_of_an_evaluation_is_a_sign_of_life():
+    recipe = recipe_of()
+    val_set = splits(recipe)[1]
+    signs = []
+    evaluate(new_model(), val_set, recipe, CPU, lambda: signs.append(1))
+    assert len(signs) == 2
+
+
 def splits(recipe, classes=2, count=24):
     """Return training and validation batches; the class is the brightness of a corner."""
     rng = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from typing import Mapping
 from PIL import Image
 
 from nas_edge.data.synthetic.dataset import SPLITS, SyntheticPcb, require_int
-from nas_edge.errors import DataError
+from nas_edge.errors import DataError, EnvironmentProblem
 
 
 def write_class_folders(
@@ -29,10 +29,22 @@ def write_class_folders(
         `out_dir` as a path.
     Raises:
         DataError: If out_dir holds something, or counts name no split or no image.
+        EnvironmentProblem: If it cannot be written.
     """
     target = Path(out_dir)
     _check_counts(counts)
-    _check_vacant(target)
+    try:
+        _check_vacant(target)
+        _write_whole(dataset, target, counts)
+    except OSError as err:
+        why = err.strerror or str(err)
+        raise EnvironmentProblem(
+            f"{target}: cannot be written ({why}); mend that, or choose another path"
+        ) from err
+    return target
+
+
+def _write_whole(dataset: SyntheticPcb, target: Path, counts: Mapping[str, int]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
@@ -45,7 +57,6 @@ def write_class_folders(
         whole.rename(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return target
 
 
 def _write_split(dataset: SyntheticPcb, folder: Path, split: str, count: int) -> None:
