@@ -47,6 +47,8 @@ def environment_fault(error: BaseException, folder: str) -> Optional[str]:
         return str(error)
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
         return f"{folder}: cannot be written ({error.strerror}); mend that and run it again"
+    if isinstance(error, FileNotFoundError) and str(error.filename or "").startswith(folder):
+        return f"{error.filename}: its folder is gone; run the same command again"
     if isinstance(error, RuntimeError) and _NO_DEVICE.search(str(error)):
         return f"the GPU cannot be used ({first_line(error)}); mend that and run it again"
     return None

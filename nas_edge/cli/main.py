@@ -31,6 +31,12 @@ class _Group(click.Group):
             ctx.exit(0)
 
 
+def _not_empty(_: click.Context, __: click.Parameter, value: Optional[str]) -> Optional[str]:
+    if value == "":
+        raise click.BadParameter("must not be empty")
+    return value
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nas-edge")
 @click.option(
@@ -60,7 +66,11 @@ def main(debug: bool) -> None:
     help="Database for the trials; SQLite in the run folder if not given.",
 )
 @click.option(
-    "--out", metavar="DIR", type=click.Path(), help="The run's folder [default: runs/<study>]."
+    "--out",
+    metavar="DIR",
+    type=click.Path(),
+    callback=_not_empty,
+    help="The run's folder [default: runs/<study>].",
 )
 @click.option(
     "--seed",
@@ -93,7 +103,11 @@ def front(run: str, as_json: bool, as_csv: bool) -> None:
 @main.command()
 @click.argument("run", type=click.Path())
 @click.option(
-    "--out", metavar="FILE", type=click.Path(dir_okay=False), help="[default: RUN/report.html]"
+    "--out",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    callback=_not_empty,
+    help="[default: RUN/report.html]",
 )
 @click.option(
     "--accuracy-frontier", type=click.FloatRange(0, 1), help="[default: the study's, or 0.7]"
@@ -108,7 +122,7 @@ def report(run: str, out: Optional[str], accuracy_frontier: Optional[float]) -> 
 def _network_options(command: Any) -> Any:
     for option in (
         click.option(
-            "--image-size", type=click.IntRange(1, 8192), help="[default: the run's, or 224]"
+            "--image-size", type=click.IntRange(8, 2048), help="[default: the run's, or 224]"
         ),
         click.option(
             "--classes", type=click.IntRange(2, 100000), help="[default: the run's, or 2]"

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nas_edge.errors import ConfigError, EnvironmentProblem
 
 PathLike = Union[str, Path]
+MAX_VALUES = 100_000  # a few aliases of aliases would fill any memory
 ModelT = TypeVar("ModelT", bound="FrozenModel")
 
 
@@ -50,7 +51,19 @@ def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> Dict[Any, Any
     return dict(loader.construct_mapping(node, deep=True))
 
 
+def _construct_number(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    if ":" in node.value:
+        raise ConfigError(
+            f"{node.value} in line {node.start_mark.line + 1} is a number to base 60 in YAML; "
+            "write a plain number, or quote it"
+        )
+    is_int = node.tag.endswith(":int")
+    return loader.construct_yaml_int(node) if is_int else loader.construct_yaml_float(node)
+
+
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _construct_number)
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, rule) for tag, rule in rules if tag != "tag:yaml.org,2002:timestamp"]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -99,9 +112,24 @@ def parse_yaml(text: str, where: str) -> Dict[str, Any]:
         raise ConfigError(f"{where}: is not valid YAML{line}: {problem}") from err
     if data is None:
         raise ConfigError(f"{where}: must hold keys and values, but is empty")
+    if _num_values(data, MAX_VALUES) > MAX_VALUES:
+        raise ConfigError(f"{where}: must hold at most {MAX_VALUES:,} values, aliases included")
     if not isinstance(data, dict):
         raise ConfigError(f"{where}: must hold keys and values, but holds {_show(data)}")
     return data
+
+
+def _num_values(data: Any, enough: int) -> int:
+    """Count the values of nested data, an alias each time it stands there, up to ``enough``."""
+    waiting, count = [data], 0
+    while waiting and count <= enough:
+        one = waiting.pop()
+        count += 1
+        if isinstance(one, dict):
+            waiting.extend(one.values())
+        elif isinstance(one, (list, tuple, set)):
+            waiting.extend(one)
+    return count
 
 
 def dump_yaml(data: Mapping[str, Any]) -> str:

@@ -43,8 +43,10 @@ def _parse(text: Union[str, int, float], units: Mapping[str, float], rule: str) 
 
 
 def format_bytes(num_bytes: float) -> str:
-    """Return bytes in MiB, or in GiB from 10 GiB on, for printing."""
+    """Return bytes in MiB, in GiB from 10 GiB on, in bytes below 0.1 MiB, for printing."""
     mib = num_bytes / 2**20
+    if 0 < mib < 0.1:
+        return f"{num_bytes:.0f} bytes"
     return f"{mib / 1024:.1f} GiB" if mib >= 10240 else f"{mib:.1f} MiB"
 
 

@@ -38,7 +38,7 @@ def refuse_misnamed_splits(root: Path) -> None:
     Raises:
         DataError: If every folder is named like a split.
     """
-    names = [entry.name for entry in _entries(root) if entry.is_dir()]
+    names = [entry.name for entry in _entries(root) if _is_folder(entry)]
     if names and all(name.lower() in SPLIT_LIKE for name in names):
         raise DataError(
             f"{root}: must name its splits train, val and test, but has {', '.join(names)}; "
@@ -74,7 +74,7 @@ def scan_classes(folder: Path) -> ImageFiles:
     Raises:
         DataError: If the folder is missing, has fewer than two classes, or a class has no image.
     """
-    classes = [entry for entry in _entries(folder) if entry.is_dir()]
+    classes = [entry for entry in _entries(folder) if _is_folder(entry)]
     if len(classes) < 2:
         raise DataError(
             f"{folder}: must hold at least two folders, one a class, but holds {len(classes)}"
@@ -94,15 +94,25 @@ def scan_classes(folder: Path) -> ImageFiles:
     return ImageFiles(tuple(entry.name for entry in classes), tuple(paths), tuple(labels))
 
 
-def _images(folder: Path) -> List[Path]:
+def _images(folder: Path, above: Tuple[str, ...] = ()) -> List[Path]:
     """Return the images below a class folder, its subfolders included."""
+    place = os.path.realpath(folder)
+    if place in above:
+        raise DataError(f"{folder}: must not link to a folder above it; remove the link")
     images: List[Path] = []
     for entry in _entries(folder):
-        if entry.is_dir():
-            images.extend(_images(Path(entry.path)))
+        if _is_folder(entry):
+            images.extend(_images(Path(entry.path), (*above, place)))
         elif entry.name.lower().endswith(EXTENSIONS):
             images.append(Path(entry.path))
     return images
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as err:  # a link to itself
+        raise DataError(f"{entry.path}: cannot be read ({err.strerror}); remove it") from err
 
 
 def _entries(folder: Path) -> List[os.DirEntry[str]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 from nas_edge.candidate.measurement import METRICS
 from nas_edge.config.files import load_yaml
 from nas_edge.config.units import format_seconds
+from nas_edge.errors import ConfigError
 from nas_edge.report.figures import front_figure, has_quadrants, hypervolume_figure
 from nas_edge.report.rows import (
     FrontRow,
@@ -31,15 +33,19 @@ def write_report(
     """Write the report and return its path (``report.html`` in the run's folder by default).
 
     Raises:
+        ConfigError: If the path is a folder, a device or a pipe.
         EnvironmentProblem: If the file cannot be written.
     """
-    path = out or run.folder.path / "report.html"
+    # The file that a link names, not the link, is written anew.
+    path = Path(os.path.realpath(out or run.folder.path / "report.html"))
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"--out {path}: must be a file or new, but is something else")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, render_report(run, accuracy_frontier))
     except OSError as err:
         raise unwritable(path, err) from err
-    return path
+    return out or run.folder.path / "report.html"
 
 
 def render_report(run: Run, accuracy_frontier: Optional[float] = None) -> str:

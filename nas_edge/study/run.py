@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, List, Mapping, Optional, Tuple, Union
 
-from nas_edge.errors import StudyError
+from nas_edge.errors import EnvironmentProblem, StudyError
 from nas_edge.study.identity import IDENTITY_ATTR, check_versions
 from nas_edge.study.reading import read_trials
 from nas_edge.study.records import TrialRecord, front_of, records_of, to_frame
@@ -67,6 +67,11 @@ def open_run(path: Union[str, Path]) -> Run:
 
     folder = open_folder(Path(path))
     if folder.storage_url is None and not (folder.path / "study.db").exists():
+        if any((folder.path / "candidates").glob("*/measurement.json")):
+            raise EnvironmentProblem(
+                f"{folder.path / 'study.db'}: the storage is gone; nas-edge run with the same "
+                "options makes it anew from what the candidates' folders hold"
+            )
         raise StudyError(f"{folder.path}: has no trial yet; start it with nas-edge run")
     storage = open_storage(folder.database_url, for_reading=True)
     with storage_errors(folder.database_url):

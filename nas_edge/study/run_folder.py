@@ -98,8 +98,12 @@ def create_or_open(path: Path, study_name: str, storage_url: Optional[str]) -> R
         ConfigError: If a database URL cannot name its path.
         EnvironmentProblem: If it cannot be written.
     """
-    if "?" in str(path.resolve()):
-        raise ConfigError(f"{path}: a run's folder must have no '?' in its path; use --out")
+    place = str(path.resolve())
+    if "?" in place or not place.isprintable():
+        raise ConfigError(
+            f"{place.encode('utf-8', 'replace').decode()}: the path of a run's folder must have no "
+            "'?' and only characters that can be printed; use --out"
+        )
     try:
         folder = _find_or_make(path, study_name, storage_url)
     except OSError as err:

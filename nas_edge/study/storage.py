@@ -91,6 +91,8 @@ def check_url(url: str) -> str:
             f"--storage {mask(url)}: its driver is missing ({first_line(err)}); "
             "install nas-edge[postgres] or nas-edge[mysql]"
         ) from err
+    if parsed.drivername.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
+        raise ConfigError(f"--storage must be a file or a server, but {url} is lost with the run")
     return str(parsed.render_as_string(hide_password=False))
 
 
@@ -169,7 +171,8 @@ def _connect_first(url: str) -> Any:
         try:
             return _connect(url)
         except sqlalchemy.exc.SQLAlchemyError as err:
-            if "already exists" not in str(err):
+            is_race = isinstance(err, sqlalchemy.exc.IntegrityError) or "already exists" in str(err)
+            if not is_race:
                 raise
             time.sleep(0.5)  # another worker is making the tables at the same moment
     return _connect(url)

@@ -110,6 +110,18 @@ def test_a_nesting_without_end_is_refused():
     assert refusal(parse_yaml, "a: " + "[" * 20000, "a.yaml").startswith("a.yaml: is not valid")
 
 
+def test_aliases_of_aliases_are_refused_before_they_fill_the_memory():
+    lines = ["a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    for last, this in zip("abcdefgh", "bcdefghi"):
+        lines.append(f"{this}: &{this} [{', '.join(['*' + last] * 9)}]")
+    assert "at most 100,000 values" in refusal(parse_yaml, "\n".join(lines), "a.yaml")
+
+
+@pytest.mark.parametrize("number", ["1:30", "1:30.5"])
+def test_a_number_to_base_60_is_refused(number):
+    assert "base 60" in refusal(parse_yaml, f"trials: {number}", "a.yaml")
+
+
 def test_a_control_character_is_refused():
     assert "a.yaml: is not valid YAML" in refusal(parse_yaml, "name: a\x00b", "a.yaml")
 

@@ -173,7 +173,7 @@ def test_sampler_may_be_given_by_its_name_alone(tmp_path):
         ),
         ("sampler: tpee", "sampler.name must be 'tpe', 'nsga2', 'nsga3', 'gp', 'random' or 'grid'"),
         ("memory_limit: 4096", "memory_limit must be an amount of memory such as 4GiB or 512MiB"),
-        ("time_budget: 1:30", "time_budget must be a time such as 8h, 90min or 30s, but got 90"),
+        ("time_budget: 1:30", "1:30 in line 3 is a number to base 60 in YAML"),
         ("objectives: [params]", "objectives must be two or three different names, but got"),
         ("objectives: [params, params]", "objectives must be two or three different names, but"),
         ("objectives: [params, speed]", "objectives.1 must be 'val_accuracy', 'peak_memory'"),

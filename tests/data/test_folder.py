@@ -102,6 +102,19 @@ def test_names_need_not_be_utf8(tmp_path):
     assert os.fsencode(files.paths[1]).endswith(b"\xff/\xfe.png")
 
 
+def test_a_link_to_itself_and_a_link_to_a_folder_above_are_named(tmp_path):
+    for name in ("good", "bad"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "one.png").write_bytes(b"")
+    (tmp_path / "good" / "self.png").symlink_to("self.png")
+    with pytest.raises(DataError, match=r"self\.png: cannot be read"):
+        scan_classes(tmp_path)
+    (tmp_path / "good" / "self.png").unlink()
+    (tmp_path / "good" / "up").symlink_to("..")
+    with pytest.raises(DataError, match="must not link to a folder above it"):
+        scan_classes(tmp_path)
+
+
 def test_split_layout_is_read_split_by_split(tmp_path):
     touch(tmp_path, *(f"{s}/{c}/{s}.png" for s in ("train", "val", "test") for c in "ab"))
 

@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import os
 from html.parser import HTMLParser
 
 import pytest
 
 from nas_edge import Measurement, open_run, run_study, write_report
 from nas_edge.candidate.measurement import OVER_LIMIT
+from nas_edge.errors import ConfigError
 from nas_edge.report.html import render_report, verdict
 from nas_edge.report.rows import front_rows
 from nas_edge.report.tables import front_csv, front_json, front_table
@@ -217,6 +219,19 @@ def test_report_of_a_run_without_candidates_can_be_written(tmp_path):
 
     assert "The paper's configuration is not among the candidates" in text
     assert front_rows(run.records, run.objectives) == []
+
+
+def test_report_is_written_where_a_link_leads_and_never_over_a_pipe(tmp_path):
+    run_study(Listed(), evaluate, trials=3, out=tmp_path / "run", sampler="grid")
+    run = open_run(tmp_path / "run")
+    (tmp_path / "link.html").symlink_to(tmp_path / "target.html")
+    write_report(run, tmp_path / "link.html")
+    assert (tmp_path / "link.html").is_symlink()
+    assert "<html" in (tmp_path / "target.html").read_text("utf-8")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="must be a file or new"):
+        write_report(run, tmp_path / "pipe")
+    assert not (tmp_path / "pipe").is_file()
 
 
 def test_report_takes_the_studys_accuracy_frontier(tmp_path):

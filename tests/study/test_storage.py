@@ -6,6 +6,7 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+import sys
 from importlib.util import find_spec
 
 import optuna
@@ -109,7 +110,7 @@ def test_storage_deleted_under_a_running_study_ends_it_and_nothing_is_lost(tmp_p
 
     with pytest.raises(EnvironmentProblem, match=r"study\.db: the storage is gone"):
         run_study(spaces[0](), evaluate, trials=5, out=run, sampler="random")
-    with pytest.raises(StudyError, match="no trial yet"):
+    with pytest.raises(EnvironmentProblem, match="the storage is gone"):
         open_run(run)
 
     again = spaces[2]()
@@ -190,8 +191,46 @@ def test_folder_of_a_run_that_was_killed_at_its_start_is_taken(tmp_path, letters
     assert len(run_study(letters, table, trials=2, out=tmp_path / "run")) == 2
 
 
+def test_storage_that_went_away_is_not_taken_for_a_run_without_trials(run):
+    for file in run.glob("study.db*"):
+        file.unlink()
+    with pytest.raises(EnvironmentProblem, match="the storage is gone"):
+        open_run(run)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_storage_in_memory_is_refused(tmp_path, letters, table, url):
+    with pytest.raises(ConfigError, match="must be a file or a server"):
+        run_study(letters, table, out=tmp_path / "run", storage=url)
+
+
+def test_folder_that_is_not_utf8_is_refused(tmp_path, letters, table):
+    with pytest.raises(ConfigError, match="only characters that can be printed"):
+        run_study(letters, table, out=os.fsdecode(os.fsencode(tmp_path) + b"/b\xff"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_two_that_make_one_sqlite_storage_at_once_both_get_it(tmp_path):
+    code = (
+        "import sys, time; from nas_edge.study.storage import open_storage\n"
+        "import optuna, sqlalchemy; sys.stdin.readline(); open_storage(sys.argv[1])"
+    )
+    for attempt in range(3):
+        url = f"sqlite:///{tmp_path}/{attempt}.db"
+        both = [
+            subprocess.Popen([sys.executable, "-c", code, url], stdin=subprocess.PIPE)
+            for _ in range(2)
+        ]
+        for one in both:
+            one.stdin.write(b"go\n")
+            one.stdin.flush()
+        assert [one.wait(timeout=60) for one in both] == [0, 0]
+        for one in both:
+            one.stdin.close()
+
+
 def test_folder_that_no_database_url_can_name_is_refused(tmp_path, letters, table):
-    with pytest.raises(ConfigError, match=r"must have no '\?' in its path"):
+    with pytest.raises(ConfigError, match=r"must have no '\?'"):
         run_study(letters, table, out=tmp_path / "what?")
 
 
