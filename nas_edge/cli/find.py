@@ -54,10 +54,11 @@ def _trial(run: str, number: int) -> Tuple[str, Found, Mapping[str, Any]]:
     name = f"{run}:{number}" + (f" ({record.reference})" if record.reference else "")
     try:
         architecture = Architecture.from_dict(record.point)
-        recipe, classes = opened.identity["recipe"], len(opened.identity["data"]["classes"])
-    except (NasEdgeError, KeyError, TypeError) as err:
+    except (NasEdgeError, KeyError, TypeError, AttributeError) as err:
         raise ConfigError(
-            f"{run}:{number}: must be a trial of a study that trains networks, but its point is "
-            f"{record.point!r}"
+            f"{run}:{number}: must be a network of the template, but is another space's point"
         ) from err
-    return name, architecture, {**recipe, "classes": classes}
+    identity = opened.identity
+    if "recipe" not in identity or "data" not in identity:
+        return name, architecture, PAPERS
+    return name, architecture, {**identity["recipe"], "classes": len(identity["data"]["classes"])}

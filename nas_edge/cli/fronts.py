@@ -44,7 +44,7 @@ def print_front(name: str, records: Any, objectives: Any) -> None:
     console.print(front_table(rows, objectives, title))
     counts = outcome_counts(records)
     console.print(
-        f"{len(records)} candidates: "
+        f"{len(records)} candidate{'' if len(records) == 1 else 's'}: "
         + ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in counts.items()),
         markup=False,
     )

@@ -37,7 +37,8 @@ def estimate_command(what: str, as_json: bool, **options: Any) -> None:
 
     name, found, defaults = find(what)
     settings = {**defaults, **{key: value for key, value in options.items() if value is not None}}
-    num_outputs = _num_outputs(settings.pop("classes"))
+    classes = settings.pop("classes")
+    num_outputs = _num_outputs(classes)
     recipe = RecipeConfig(**settings)
     networks = found.references if isinstance(found, SearchSpace) else {name: found}
     if not networks:
@@ -53,7 +54,7 @@ def estimate_command(what: str, as_json: bool, **options: Any) -> None:
     for one, cost in costs.items():
         click.echo(
             f"{one}: {recipe.image_size} px, batch {recipe.batch_size}, {recipe.optimizer}, "
-            f"{recipe.precision}"
+            f"{recipe.precision}, {classes} classes; by part at the moment of the peak"
         )
         click.echo(f"  parameters {cost.num_params:>14,}   MACs {cost.macs:,} an image")
         for part in ("parameter", "gradient", "optimizer", "activation", "workspace", "kernel"):
