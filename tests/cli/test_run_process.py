@@ -236,7 +236,7 @@ def test_limit_below_the_smallest_candidate_is_refused_before_training(workplace
 
     assert result.exit_code == 2
     assert "memory_limit must be at least what the smallest candidate needs" in result.stderr
-    assert "but got 0.0 MiB" in result.stderr
+    assert "but got 10240 bytes" in result.stderr
     assert not (workplace.run_folder / "candidates").exists()
 
 
