@@ -12,8 +12,8 @@ Source:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import List, Set, Tuple
+from dataclasses import dataclass, replace
+from typing import Dict, List, Mapping, Set, Tuple
 
 from nas_edge.space.plan import Block, Conv, Plan, SepConv
 
@@ -24,13 +24,18 @@ INDEX_BYTES = 8  # of a max-pooling position
 class Moment:
     """What is alive while the backward pass is at one operation, in bytes.
 
-    ``saved`` is what the forward pass kept up to here, ``param_gradients`` the gradients that are
-    there already, ``flowing`` the gradients of activations on their way.
+    ``kept`` is what the forward pass kept up to here, by flow, ``param_gradients`` the gradients
+    that are there already, ``flowing`` the gradients of activations on their way.
     """
 
-    saved: int
+    kept: Mapping[str, int]
     param_gradients: int
     flowing: int
+
+    @property
+    def saved(self) -> int:
+        """What the forward pass kept, over all flows."""
+        return sum(self.kept.values())
 
     @property
     def total(self) -> int:
@@ -52,6 +57,7 @@ class _Tensor:
 class _Op:
     """One operation of the forward pass: what it kept first, its parameters, its gradients."""
 
+    flow: str
     saves: int
     num_params: int
     flowing: int
@@ -63,6 +69,7 @@ class _Tape:
     def __init__(self, batch_size: int, element_bytes: int) -> None:
         self.ops: List[_Op] = []
         self.dense_convolutions: Set[Tuple[int, ...]] = set()
+        self.flow = "stem"
         self._batch_size = batch_size
         self._element_bytes = element_bytes
 
@@ -77,7 +84,8 @@ class _Tape:
         """Write an operation down; a tensor that is kept twice is counted once."""
         saves = 0 if keeps.is_saved else keeps.num_bytes
         keeps.is_saved = True
-        self.ops.append(_Op(saves + extra, num_params, source.num_bytes + out.num_bytes))
+        flowing = source.num_bytes + out.num_bytes
+        self.ops.append(_Op(self.flow, saves + extra, num_params, flowing))
         return out
 
     def convolve(
@@ -91,8 +99,7 @@ class _Tape:
     def hold(self, first: int, num_bytes: int) -> None:
         """Note a gradient that waits while the operations from ``first`` have their turn."""
         for i in range(first, len(self.ops)):
-            op = self.ops[i]
-            self.ops[i] = _Op(op.saves, op.num_params, op.flowing + num_bytes)
+            self.ops[i] = replace(self.ops[i], flowing=self.ops[i].flowing + num_bytes)
 
 
 def backward_moments(
@@ -120,6 +127,7 @@ def _written_down(plan: Plan, image_size: int, batch_size: int, element_bytes: i
     for row in plan.stem:
         x = _conv_unit(tape, x, row)
     for block in plan.blocks:
+        tape.flow = block.flow
         x = _residual_block(tape, x, block)
     for sep in plan.tail:
         x = _sep_unit(tape, x, sep, in_place=False)
@@ -128,12 +136,12 @@ def _written_down(plan: Plan, image_size: int, batch_size: int, element_bytes: i
 
 def _moments(ops: List[_Op]) -> List[Moment]:
     """Go through the backward pass: what the forward pass kept goes as gradients come."""
-    saved = 0
+    kept: Dict[str, int] = {}
     gradients = 4 * sum(op.num_params for op in ops)
     moments: List[Moment] = []
     for op in ops:
-        saved += op.saves
-        moments.append(Moment(saved, gradients, op.flowing))
+        kept = {**kept, op.flow: kept.get(op.flow, 0) + op.saves}
+        moments.append(Moment(kept, gradients, op.flowing))
         gradients -= 4 * op.num_params
     return moments
 

@@ -30,6 +30,7 @@ from nas_edge.training.loop import (
     evaluate,
     train,
 )
+from nas_edge.training.savers import Saver
 
 Send = Callable[[Dict[str, Any]], None]
 SIGN_EVERY_S = 0.5  # a sign of life, seldom enough to cost nothing
@@ -53,6 +54,7 @@ def train_candidate(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
             device,
             hooks,
             _checkpoint_plan(job),
+            Saver.of(job["saver"]),
         )
     figures = _figures(model, result, splits, recipe, device, alive)
     figures["memory_source"] = source
@@ -93,7 +95,9 @@ def _open_arrays(folder: Path) -> Dict[str, Tuple[np.ndarray, np.ndarray]]:
 
 
 def _checkpoint_plan(job: Mapping[str, Any]) -> CheckpointPlan:
-    owner = {key: job[key] for key in ("architecture", "recipe", "seed", "images", "device")}
+    owner = {
+        key: job[key] for key in ("architecture", "recipe", "seed", "images", "device", "saver")
+    }
     return CheckpointPlan(Path(job["checkpoint"]), json.dumps(owner, sort_keys=True))
 
 

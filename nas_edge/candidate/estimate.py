@@ -1,66 +1,111 @@
 """What training a candidate will cost, before anything is allocated; by arithmetic, without torch.
 
-Parameters and the optimizer's state are there all the time; the rest is largest at some operation
-of the backward pass (`nas_edge.candidate.activations`). A constant for each shape of dense 3x3
-convolution stands for what oneDNN compiles and copies. Within 7% of the measured probe, in fp32 and
-bf16 (benchmarks/estimate_accuracy.py: 2-core AVX2 CPU, torch 2.13, channels_last, 48 to 96 px,
-batch 16 and 32). On CUDA the libraries' workspaces are not in it.
+The quick tier of the estimate, in milliseconds: parameters and the optimizer's state are there all
+the time; the rest is largest at some operation of the backward pass (`activations.py`). The exact
+tier (`simulation.py`) runs the training step itself on tensors without contents, savers included;
+for the plain step the two agree within 1%. Neither sees what libraries allocate: a constant for
+each shape of dense 3x3 convolution stands for what oneDNN compiles and copies on a CPU, and a
+calibration by probes (`calibration.py`) for the rest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Dict, Mapping, Optional
 
 from nas_edge.candidate.activations import backward_moments, num_dense_convolutions
+from nas_edge.candidate.calibration import Calibration
 from nas_edge.config.study import RecipeConfig
 from nas_edge.models.counts import count_model
 from nas_edge.space.architecture import Architecture
 
-SOURCE = "estimate (saved tensors and gradients by operation)"
-# Of the estimate without the compiled kernels; what exceeds a limit even so is never started.
+QUICK, EXACT = "quick", "exact"
+SOURCES = {
+    QUICK: "estimate (saved tensors and gradients by operation)",
+    EXACT: "estimate (a training step on tensors without contents)",
+}
+# Of a calibrated estimate; what exceeds a limit even so is never started. The worst error measured
+# is below a tenth (benchmarks/estimate_accuracy.py).
 LOWER_BOUND_SHARE = 0.9
 # What oneDNN keeps and works in for one shape of dense convolution, forward and backward: fitted
 # over 9 networks, 48 to 96 px. For depthwise ones the fit gave nothing.
 KERNEL_BYTES = 2860 * 1024
+FLOWS = ("stem", "entry", "middle", "exit", "head")
 
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """Counts, and bytes by part at the moment when a training step needs most."""
+    """Counts, and bytes by part at the moment when a training step needs most.
+
+    Args:
+        num_params: Moving statistics included.
+        num_trainable: Without them.
+        macs: For one image.
+        parts: "parameters", "gradients", "optimizer" (its state), "activations stem" to
+            "activations head" (kept for the backward pass), "workspace" (gradients on their way,
+            temporary results), "kernels" (what the convolution library keeps).
+        tier: "quick" or "exact".
+        calibration: From probes on the device that will train, or None.
+    """
 
     num_params: int
     num_trainable: int
     macs: int
-    parameter_bytes: int
-    gradient_bytes: int
-    optimizer_bytes: int
-    activation_bytes: int
-    workspace_bytes: int
-    kernel_bytes: int
+    parts: Mapping[str, int]
+    tier: str = QUICK
+    calibration: Optional[Calibration] = None
+
+    @property
+    def simulated_bytes(self) -> int:
+        """The sum of the parts."""
+        return sum(self.parts.values())
 
     @property
     def peak_bytes(self) -> int:
-        """The sum of the parts."""
-        return (
-            self.parameter_bytes
-            + self.gradient_bytes
-            + self.optimizer_bytes
-            + self.activation_bytes
-            + self.workspace_bytes
-            + self.kernel_bytes
-        )
+        """The peak training memory that a probe will measure; calibrated where that is possible."""
+        if self.calibration is None:
+            return self.simulated_bytes
+        return self.calibration.predict_bytes(self.tier, self.simulated_bytes)
 
     @property
     def lower_bound_bytes(self) -> int:
         """What training needs at the least."""
-        return int((self.peak_bytes - self.kernel_bytes) * LOWER_BOUND_SHARE)
+        if self.calibration is None:
+            return int((self.simulated_bytes - self.parts.get("kernels", 0)) * LOWER_BOUND_SHARE)
+        return int(self.peak_bytes * LOWER_BOUND_SHARE)
+
+    @property
+    def latency_ms(self) -> Optional[float]:
+        """A first guess of the inference latency from the MACs; None without a calibration."""
+        return None if self.calibration is None else self.calibration.predict_latency_ms(self.macs)
+
+    @property
+    def source(self) -> str:
+        """What the figures come from."""
+        calibrated = "" if self.calibration is None else f", {self.calibration.source}"
+        return SOURCES[self.tier] + calibrated
+
+    def with_calibration(self, calibration: Optional[Calibration]) -> CostEstimate:
+        """Return the estimate as probes of the device correct it."""
+        return replace(self, calibration=calibration)
 
 
 def estimate_cost(
-    architecture: Architecture, recipe: RecipeConfig, num_outputs: int
+    architecture: Architecture,
+    recipe: RecipeConfig,
+    num_outputs: int,
+    *,
+    calibration: Optional[Calibration] = None,
+    device: str = "cpu",
 ) -> CostEstimate:
-    """Return the cost of training an architecture by a recipe.
+    """Return the cost of training an architecture by a recipe: the quick tier, no saver.
 
+    Args:
+        architecture: The network.
+        recipe: Its image size, batch, optimizer, precision.
+        num_outputs: Logits.
+        calibration: From probes on the device, where there is one.
+        device: "cpu" or "cuda", where no compiled kernels of oneDNN are kept.
     Raises:
         SpaceError: If the recipe's image size is too small for the network.
     """
@@ -71,14 +116,28 @@ def estimate_cost(
     peak = max(moments, key=lambda moment: moment.total)
     head = 4 * (plan.out_channels + 1) * num_outputs
     states = {"adam": 2, "adamw": 2, "sgd": 1 if recipe.momentum else 0}[recipe.optimizer]
+    parts = {
+        "parameters": 4 * counts.num_params,
+        "gradients": peak.param_gradients + head,
+        "optimizer": 4 * counts.num_trainable * states,
+        **{f"activations {flow}": size for flow, size in peak.kept.items()},
+        "workspace": peak.flowing,
+        "kernels": kernel_bytes(architecture, recipe, device),
+    }
     return CostEstimate(
-        num_params=counts.num_params,
-        num_trainable=counts.num_trainable,
-        macs=counts.macs,
-        parameter_bytes=4 * counts.num_params,
-        gradient_bytes=peak.param_gradients + head,
-        optimizer_bytes=4 * counts.num_trainable * states,
-        activation_bytes=peak.saved,
-        workspace_bytes=peak.flowing,
-        kernel_bytes=KERNEL_BYTES * num_dense_convolutions(plan, recipe.image_size),
+        counts.num_params, counts.num_trainable, counts.macs, in_order(parts), QUICK, calibration
     )
+
+
+def kernel_bytes(architecture: Architecture, recipe: RecipeConfig, device: str) -> int:
+    """Return what the convolution library keeps, as far as it is known: on a CPU."""
+    if device != "cpu":
+        return 0
+    return KERNEL_BYTES * num_dense_convolutions(architecture.plan, recipe.image_size)
+
+
+def in_order(parts: Mapping[str, int]) -> Dict[str, int]:
+    """Return the parts in the order in which they are shown."""
+    names = ["parameters", "gradients", "optimizer"]
+    names += [*(f"activations {flow}" for flow in FLOWS), "workspace", "kernels"]
+    return {name: parts.get(name, 0) for name in names}

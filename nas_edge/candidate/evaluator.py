@@ -10,10 +10,11 @@ import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from nas_edge.candidate.estimate import SOURCE as ESTIMATE_SOURCE
-from nas_edge.candidate.estimate import estimate_cost
+from nas_edge.candidate.calibrating import calibrate_device, drawn_from
+from nas_edge.candidate.calibration import Calibration
+from nas_edge.candidate.estimate import CostEstimate, estimate_cost
 from nas_edge.candidate.measurement import (
     METRICS,
     OUT_OF_MEMORY,
@@ -28,9 +29,19 @@ from nas_edge.data.image_set import ImageSet
 from nas_edge.device.machine import Device, available_memory_bytes, versions
 from nas_edge.models.counts import count_model
 from nas_edge.space.architecture import Architecture
+from nas_edge.training.savers import Saver, usable_savers
 
 PROBE_TASK = "nas_edge.candidate.probe:probe"
 TRAINING_TASK = "nas_edge.candidate.child:train_candidate"
+# What of a recipe decides how much memory a network needs.
+SHAPES_MEMORY = (
+    "image_size",
+    "batch_size",
+    "optimizer",
+    "momentum",
+    "precision",
+    "memory_format",
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,8 @@ class TrainingEvaluator:
         memory_limit_bytes: What a candidate may need; None for no limit.
         limits: When a candidate's process counts as hung.
         keep_weights: Whether the evaluated weights are kept in the candidate's folder.
+        memory_saver: "auto": the fastest that fits; or the name of one (`training/savers.py`).
+        calibration: Of this device and recipe, from `calibrate`.
         job: Set by `bind`; without it seed 0 and a new temporary folder, which stays for its log.
     """
 
@@ -63,6 +76,8 @@ class TrainingEvaluator:
     memory_limit_bytes: Optional[int] = None
     limits: ChildLimits = field(default_factory=ChildLimits)
     keep_weights: bool = False
+    memory_saver: str = "auto"
+    calibration: Optional[Calibration] = None
     job: Optional[Job] = None
 
     def bind(self, job: Job) -> TrainingEvaluator:
@@ -85,28 +100,67 @@ class TrainingEvaluator:
 
     def _evaluate(self, architecture: Architecture, job: Job) -> Measurement:
         metrics = self._counted(architecture)
-        if self.memory_limit_bytes is not None:
-            estimate = estimate_cost(architecture, self.recipe, self.images.num_outputs)
-            if estimate.lower_bound_bytes > self.memory_limit_bytes:
-                need = f"an estimated {format_bytes(estimate.peak_bytes)}"
-                return self._over_limit(metrics, need, estimate.peak_bytes, ESTIMATE_SOURCE)
+        # The paper's question comes before any answer: what would it cost, by part.
+        plain = estimate_cost(
+            architecture,
+            self.recipe,
+            self.images.num_outputs,
+            calibration=self.calibration,
+            device=self.device.kind,
+        )
+        refusals: List[Measurement] = []
+        for saver in self._savers():
+            estimate = plain if saver == Saver() else self._estimated(architecture, saver)
+            found = self._with_saver(architecture, job, saver, estimate, dict(metrics))
+            found = found.with_details(memory_saver=saver.name, estimate=_plain_estimate(estimate))
+            if not found.is_infeasible:
+                return found
+            refusals.append(found)
+        return min(refusals, key=_need)
+
+    def _savers(self) -> List[Saver]:
+        """Return the ways to train that may be tried, the fastest first."""
+        if self.memory_saver == "auto":
+            return usable_savers(self.recipe)
+        return [Saver.of(self.memory_saver)]
+
+    def _estimated(self, architecture: Architecture, saver: Saver) -> CostEstimate:
+        from nas_edge.candidate.simulation import estimate_exactly
+
+        return estimate_exactly(
+            architecture,
+            self.recipe,
+            self.images.num_outputs,
+            saver=saver,
+            calibration=self.calibration,
+            device=self.device.kind,
+        )
+
+    def _with_saver(
+        self,
+        architecture: Architecture,
+        job: Job,
+        saver: Saver,
+        estimate: CostEstimate,
+        metrics: Dict[str, Metric],
+    ) -> Measurement:
+        """Refuse by the estimate, then by the probe; else train."""
+        limit = self.memory_limit_bytes
+        if limit is not None and estimate.lower_bound_bytes > limit:
+            need = f"an estimated {format_bytes(estimate.peak_bytes)}"
+            return self._over_limit(metrics, need, estimate.peak_bytes, estimate.source)
         available = (
             available_memory_bytes() if self.device.kind == "cpu" else self.device.memory_bytes
         )
-        probe = self._run(PROBE_TASK, architecture, job)
+        probe = self._run(PROBE_TASK, architecture, job, saver)
         if probe.result is None:
             return self._failed(probe, metrics, available)
-        metrics["peak_memory"] = Metric(probe.result["peak_bytes"], "bytes", probe.result["source"])
-        if (
-            self.memory_limit_bytes is not None
-            and probe.result["peak_bytes"] > self.memory_limit_bytes
-        ):
-            need = format_bytes(probe.result["peak_bytes"])
-            return self._over_limit(
-                metrics, need, probe.result["peak_bytes"], probe.result["source"]
-            )
-        job.on_progress({"event": "probed", "peak_bytes": probe.result["peak_bytes"]})
-        trained = self._run(TRAINING_TASK, architecture, job)
+        peak, source = probe.result["peak_bytes"], probe.result["source"]
+        metrics["peak_memory"] = Metric(peak, "bytes", source)
+        if limit is not None and peak > limit:
+            return self._over_limit(metrics, format_bytes(peak), peak, source)
+        job.on_progress({"event": "probed", "peak_bytes": peak, "memory_saver": saver.name})
+        trained = self._run(TRAINING_TASK, architecture, job, saver)
         if trained.result is None:
             return self._failed(trained, metrics, available)
         metrics.update(_trained_metrics(trained.result))
@@ -122,8 +176,47 @@ class TrainingEvaluator:
         history = tuple(trained.result["history"])
         return Measurement(metrics=metrics, history=history, details=details)
 
-    def _run(self, task: str, architecture: Architecture, job: Job) -> ChildEnd:
+    def calibrate(self, space: Any) -> Optional[Calibration]:
+        """Return a calibration for this device and recipe, from three probes.
+
+        Args:
+            space: Has ``sample(rng)`` and ``references``.
+        Returns:
+            None where networks do not fit or a probe failed.
+        """
+        with tempfile.TemporaryDirectory(prefix="nas-edge-") as place:
+            job = Job(0, 0, Path(place))
+            return calibrate_device(
+                drawn_from(space),
+                self.recipe,
+                self.images.num_outputs,
+                self.device.kind,
+                self._room_bytes(),
+                lambda network: self._run(PROBE_TASK, network, job, Saver(), time_forward=True),
+                self.calibration_holds_for(),
+            )
+
+    def calibration_holds_for(self) -> Dict[str, Any]:
+        """Return what a calibration depends on, as plain data."""
+        return {
+            "device": {"kind": self.device.kind, "name": self.device.name},
+            "versions": versions(),
+            "recipe": {name: getattr(self.recipe, name) for name in SHAPES_MEMORY},
+            "num_outputs": self.images.num_outputs,
+        }
+
+    def _room_bytes(self) -> int:
+        """Return what a candidate may take: what there is, or the limit."""
+        on_cpu = self.device.kind == "cpu"
+        there = available_memory_bytes() if on_cpu else self.device.memory_bytes
+        return there if self.memory_limit_bytes is None else min(there, self.memory_limit_bytes)
+
+    def _run(
+        self, task: str, architecture: Architecture, job: Job, saver: Saver, **more: Any
+    ) -> ChildEnd:
         plain = {
+            **more,
+            "saver": saver.name,
             "architecture": architecture.to_dict(),
             "recipe": self.recipe.model_dump(),
             "image_set": str(self.images.folder),
@@ -168,6 +261,21 @@ class TrainingEvaluator:
         reason = f"needs more than {format_bytes(available)}, what was available: {end.reason}"
         details = {"needs_more_than_bytes": available, "violation": 1.0}
         return Measurement(outcome=OUT_OF_MEMORY, reason=reason, metrics=metrics, details=details)
+
+
+def _need(refused: Measurement) -> float:
+    """What an infeasible candidate needs at the least; of one that ran out, what it had."""
+    details = refused.details
+    return float(details.get("needs_bytes", details.get("needs_more_than_bytes", 0)))
+
+
+def _plain_estimate(estimate: CostEstimate) -> Dict[str, Any]:
+    return {
+        "tier": estimate.tier,
+        "peak_bytes": estimate.peak_bytes,
+        "source": estimate.source,
+        "parts": dict(estimate.parts),
+    }
 
 
 def _trained_metrics(result: Mapping[str, Any]) -> Dict[str, Metric]:

@@ -13,6 +13,7 @@ import torch._dynamo
 from nas_edge.config.study import RecipeConfig
 from nas_edge.models.xception import XceptionNet, build_model
 from nas_edge.space.architecture import Architecture
+from nas_edge.training.savers import Saver
 
 
 def prepare(job: Mapping[str, Any]) -> Tuple[RecipeConfig, torch.device]:
@@ -33,6 +34,7 @@ def build(job: Mapping[str, Any], recipe: RecipeConfig, device: torch.device) ->
     )
     if recipe.memory_format == "channels_last":
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.set_checkpointing(Saver.of(job["saver"]).checkpointing)
     return model.to(device)
 
 

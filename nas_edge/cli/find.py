@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Mapping, Tuple, Union
+from typing import Any, Mapping, Optional, Tuple, Union
 
+from nas_edge.candidate.calibration import CALIBRATION_FILE, Calibration, load_calibration
 from nas_edge.config.files import load_yaml, shipped_files
 from nas_edge.errors import ConfigError, NasEdgeError, SpaceError
 from nas_edge.space.architecture import Architecture
@@ -44,6 +45,14 @@ def find(what: str) -> Tuple[str, Found, Mapping[str, Any]]:
         f"({', '.join(shipped_files('search_spaces'))}) and no handcrafted network "
         f"({', '.join(REFERENCE_NAMES)}, scaled e.g. 'xception-lite x0.25')"
     )
+
+
+def find_calibration(what: str) -> Optional[Calibration]:
+    """Return the calibration of the run that RUN:TRIAL names, or None."""
+    trial = re.match(r"^(.*):(\d+)$", what)
+    if trial is None or not Path(trial.group(1)).is_dir():
+        return None
+    return load_calibration(Path(trial.group(1)) / CALIBRATION_FILE)
 
 
 def _trial(run: str, number: int) -> Tuple[str, Found, Mapping[str, Any]]:

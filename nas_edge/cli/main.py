@@ -12,6 +12,9 @@ from nas_edge.errors import NasEdgeError
 from nas_edge.version import __version__
 
 
+SAVER_NAMES = ("none", "optimizer", "unit", "unit+optimizer", "block", "block+optimizer")
+
+
 class _Group(click.Group):
     """Prints an error of ours as one line with its exit code; a traceback only with --debug."""
 
@@ -59,6 +62,12 @@ def main(debug: bool) -> None:
 )
 @click.option(
     "--memory-limit", metavar="SIZE", help="What a candidate's training may need, e.g. 4GiB."
+)
+@click.option(
+    "--memory-saver",
+    type=click.Choice(["auto", *SAVER_NAMES]),
+    help="How networks that do not fit are trained to the same weights in less memory "
+    "[default: the study's, or auto: the fastest that fits].",
 )
 @click.option(
     "--storage",
@@ -157,12 +166,23 @@ def show(what: str, as_json: bool, **options: Any) -> None:
     type=click.Choice(["fp32", "bf16", "fp16"]),
     help="[default: the run's, or fp32]",
 )
+@click.option(
+    "--memory-saver",
+    type=click.Choice([*SAVER_NAMES, "all"]),
+    help="What is recomputed instead of kept, and where the optimizer steps; implies --exact.",
+)
+@click.option("--exact", is_flag=True, help="Follow a training step's storages (a second).")
 @click.option("--json", "as_json", is_flag=True)
-def estimate(what: str, as_json: bool, **options: Any) -> None:
-    """Estimate the cost of training WHAT: an architecture, RUN:TRIAL, or a space's references."""
+def estimate(
+    what: str, as_json: bool, exact: bool, memory_saver: Optional[str], **options: Any
+) -> None:
+    """Estimate the cost of training WHAT: an architecture, RUN:TRIAL, or a space's references.
+
+    A trial's estimate is set right by the probes that its run made.
+    """
     from nas_edge.cli.views import estimate_command
 
-    estimate_command(what, as_json, **options)
+    estimate_command(what, as_json, exact, memory_saver, **options)
 
 
 @main.command()

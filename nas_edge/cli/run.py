@@ -56,7 +56,7 @@ def _load(study: str, options: Dict[str, Any]) -> Any:
 
     path = find_file("studies", study)
     overrides: Dict[str, Any] = {}
-    for name in ("trials", "time_budget", "memory_limit", "seed"):
+    for name in ("trials", "time_budget", "memory_limit", "memory_saver", "seed"):
         if options[name] is not None:
             overrides[name] = options[name]
     if options["data"] is not None or options["skip_damaged"]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import click
 
-from nas_edge.cli.find import find
+from nas_edge.candidate.estimate import CostEstimate, estimate_cost
+from nas_edge.cli.find import find, find_calibration
 from nas_edge.config.files import load_yaml, shipped_files
 from nas_edge.config.units import format_bytes
 from nas_edge.errors import ConfigError
@@ -30,42 +31,90 @@ def show_command(
         _show_network(name, found, image_size, classes, as_json)
 
 
-def estimate_command(what: str, as_json: bool, **options: Any) -> None:
+def estimate_command(
+    what: str, as_json: bool, exact: bool, saver: Optional[str], **options: Any
+) -> None:
     """Print what training costs, by part."""
-    from nas_edge.candidate.estimate import estimate_cost
     from nas_edge.config.study import RecipeConfig
 
     name, found, defaults = find(what)
     settings = {**defaults, **{key: value for key, value in options.items() if value is not None}}
     classes = settings.pop("classes")
-    num_outputs = _num_outputs(classes)
     recipe = RecipeConfig(**settings)
     networks = found.references if isinstance(found, SearchSpace) else {name: found}
     if not networks:
         raise ConfigError(f"{what}: has no references to estimate; name an architecture")
-    costs = {one: estimate_cost(network, recipe, num_outputs) for one, network in networks.items()}
+    estimates = [
+        (one, saver_name, cost)
+        for one, network in networks.items()
+        for saver_name, cost in _estimates(
+            network, recipe, _num_outputs(classes), find_calibration(what), exact, saver
+        )
+    ]
     if as_json:
-        rows = [
-            {"name": one, **asdict(cost), "peak_bytes": cost.peak_bytes}
-            for one, cost in costs.items()
-        ]
-        click.echo(json.dumps(rows, indent=1))
+        click.echo(json.dumps([_estimate_row(*estimate) for estimate in estimates], indent=1))
         return
-    for one, cost in costs.items():
+    for one, saver_name, cost in estimates:
+        saved = "" if saver_name == "none" else f", memory saver {saver_name}"
         click.echo(
             f"{one}: {recipe.image_size} px, batch {recipe.batch_size}, {recipe.optimizer}, "
-            f"{recipe.precision}, {classes} classes; by part at the moment of the peak"
+            f"{recipe.precision}, {classes} classes{saved}; by part at the moment of the peak"
         )
-        click.echo(f"  parameters {cost.num_params:>14,}   MACs {cost.macs:,} an image")
-        for part in ("parameter", "gradient", "optimizer", "activation", "workspace", "kernel"):
-            size = getattr(cost, f"{part}_bytes")
-            click.echo(
-                f"  {part:<11}{format_bytes(size):>14}   {100 * size / cost.peak_bytes:4.1f}%"
-            )
-        click.echo(
-            f"  {'peak':<11}{format_bytes(cost.peak_bytes):>14}   "
-            "estimated, not measured; within 7% on a CPU"
+        for line in _estimate_lines(cost):
+            click.echo(line)
+
+
+def _estimates(
+    network: Architecture,
+    recipe: Any,
+    num_outputs: int,
+    calibration: Any,
+    exact: bool,
+    saver: Optional[str],
+) -> List[Tuple[str, CostEstimate]]:
+    """Return estimates by the memory saver's name: the quick tier, or what needs the exact one."""
+    if not exact and saver in (None, "none"):
+        return [("none", estimate_cost(network, recipe, num_outputs, calibration=calibration))]
+    from nas_edge.candidate.simulation import estimate_exactly
+    from nas_edge.training.savers import Saver, usable_savers
+
+    savers = usable_savers(recipe) if saver == "all" else [Saver.of(saver or "none")]
+    return [
+        (
+            one.name,
+            estimate_exactly(network, recipe, num_outputs, saver=one, calibration=calibration),
         )
+        for one in savers
+    ]
+
+
+def _estimate_row(name: str, saver: str, cost: CostEstimate) -> Dict[str, Any]:
+    return {
+        "name": name,
+        "memory_saver": saver,
+        "num_params": cost.num_params,
+        "num_trainable": cost.num_trainable,
+        "macs": cost.macs,
+        "parts_bytes": dict(cost.parts),
+        "peak_bytes": cost.peak_bytes,
+        "lower_bound_bytes": cost.lower_bound_bytes,
+        "latency_ms": cost.latency_ms,
+        "source": cost.source,
+    }
+
+
+def _estimate_lines(cost: CostEstimate) -> Iterator[str]:
+    yield f"  parameters {cost.num_params:>14,}   MACs {cost.macs:,} an image"
+    for part, size in cost.parts.items():
+        share = 100 * size / cost.simulated_bytes
+        yield f"  {part:<20}{format_bytes(size):>14}   {share:4.1f}%"
+    if cost.calibration is None:
+        yield f"  {'peak':<20}{format_bytes(cost.peak_bytes):>14}   estimated, not measured"
+        return
+    yield f"  {'sum':<20}{format_bytes(cost.simulated_bytes):>14}"
+    yield f"  {'peak':<20}{format_bytes(cost.peak_bytes):>14}   {cost.calibration.source}"
+    if cost.latency_ms is not None:
+        yield f"  {'latency':<20}{cost.latency_ms:>11.3g} ms   a first guess from the MACs, batch 1"
 
 
 def list_command(kind: str) -> None:

@@ -175,6 +175,11 @@ class StudyConfig(FrozenModel):
     trials: Annotated[int, Field(ge=1, le=10_000_000)] = 30
     time_budget: Optional[Seconds] = None
     memory_limit: Optional[Bytes] = None
+    # How a network that does not fit is trained nevertheless, to the same weights: "auto" takes the
+    # fastest that fits (nas_edge/training/savers.py).
+    memory_saver: Literal[
+        "auto", "none", "optimizer", "unit", "unit+optimizer", "block", "block+optimizer"
+    ] = "auto"
     accuracy_frontier: Annotated[float, Field(ge=0, le=1)] = 0.7
     sampler: SamplerConfig = SamplerConfig()
     seed: Seed = 0

@@ -1,8 +1,8 @@
 """The contract of a meter: what it reads, in which unit, from where; and how it fails.
 
-A meter is opened by its own function, which returns it ready or raises `MeterProblem` with one line:
-what is missing and what mends it. An open meter never raises and never hangs: a channel that cannot
-be read just now is left out, and ``problem`` says why once the meter as a whole is lost.
+A meter is opened by its own function, which returns it ready or raises `MeterProblem` with one
+line: what is missing and what mends it. An open meter never raises and never hangs: a channel
+that cannot be read just now is left out, and ``problem`` says why once the meter as a whole is lost.
 tests/device/test_meter_contract.py runs against each of them.
 """
 
@@ -52,8 +52,8 @@ class Channel:
 class Meter(Protocol):
     """What every meter is.
 
-    ``interval_s`` is how often a reading is worth while, ``problem`` is empty while the meter works,
-    ``facts`` are constants of the machine that belong to the figures, e.g. a power mode.
+    ``interval_s`` is how often a reading is worth while, ``problem`` is empty while the meter
+    works, ``facts`` are constants of the machine that belong to the figures, e.g. a power mode.
     """
 
     name: str

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nas_edge.models.checkpointing import recomputed, unit_segments
 from nas_edge.space.plan import Block, Conv, SepConv
 
 BATCH_NORM_EPS = 1e-3  # Keras's default; PyTorch's 1e-5 gives other outputs
@@ -120,13 +121,28 @@ class ResidualBlock(nn.Module):
         self.units = nn.ModuleList(units)
         self.pool = SameMaxPool() if block.stride == 2 else nn.Identity()
         self.residual = conv_unit(block.residual, bn_momentum) if block.residual else nn.Identity()
+        self.recomputes_units = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``pool(units(x)) + residual(x)``."""
-        out = x
+        out = self._recomputed_units(x) if self.recomputes_units else self._plain_units(x)
+        return torch.add(out, self.residual(x))
+
+    def _plain_units(self, x: Tensor) -> Tensor:
         for unit in self.units:
-            out = unit(out)
-        return torch.add(self.pool(out), self.residual(x))
+            x = unit(x)
+        return self.pool(x)  # type: ignore[no-any-return]
+
+    def _recomputed_units(self, x: Tensor) -> Tensor:
+        """Keep the inputs of the normalisations alone.
+
+        The last one is kept as it is where no pooling follows: the sum does not need its output.
+        """
+        modules = [module for unit in self.units for module in unit.children()]
+        *segments, last = unit_segments([*modules, self.pool])
+        for segment in segments:
+            x = recomputed(segment, x)
+        return last(x) if isinstance(self.pool, nn.Identity) else recomputed(last, x)
 
 
 def _norm(channels: int, momentum: float) -> nn.BatchNorm2d:

@@ -10,11 +10,14 @@ Source:
 from __future__ import annotations
 
 import math
+from functools import partial
+from typing import Callable, List
 
 import torch
 from torch import Tensor, nn
 
 from nas_edge.models.blocks import ResidualBlock, conv_unit, sep_unit
+from nas_edge.models.checkpointing import SCHEMES, recomputed, unit_segments
 from nas_edge.space.architecture import Architecture
 from nas_edge.space.plan import Plan
 
@@ -34,11 +37,40 @@ class XceptionNet(nn.Module):
         self.tail = nn.Sequential(*(sep_unit(row, bn_momentum) for row in plan.tail))
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(plan.out_channels, num_outputs)
+        self.checkpointing = "none"
+
+    def set_checkpointing(self, scheme: str) -> None:
+        """Choose what is recomputed in the backward pass: `SCHEMES` of checkpointing.py.
+
+        Raises:
+            ValueError: If there is no such scheme.
+        """
+        if scheme not in SCHEMES:
+            raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}, but got {scheme!r}")
+        self.checkpointing = scheme
+        for block in self.blocks:
+            assert isinstance(block, ResidualBlock)
+            block.recomputes_units = scheme == "unit"
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits."""
-        features = self.tail(self.blocks(self.stem(images)))
+        features = images
+        for part in self._parts():
+            features = part(features)
         return self.head(self.dropout(features.mean(dim=(2, 3))))  # type: ignore[no-any-return]
+
+    def _parts(self) -> List[Callable[[Tensor], Tensor]]:
+        if self.checkpointing == "block":
+            return [partial(recomputed, part) for part in (self.stem, *self.blocks, self.tail)]
+        if self.checkpointing == "unit":
+            return [*_recomputed_units(self.stem), *self.blocks, *_recomputed_units(self.tail)]
+        return [self.stem, self.blocks, self.tail]
+
+
+def _recomputed_units(part: nn.Sequential) -> List[Callable[[Tensor], Tensor]]:
+    """The last normalisation and ReLU are kept: what follows keeps their output anyway."""
+    *segments, last = unit_segments([module for unit in part for module in unit.children()])
+    return [*(partial(recomputed, segment) for segment in segments), last]
 
 
 def build_model(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
-from nas_edge.candidate.estimate import estimate_cost
+from nas_edge.candidate.estimate import CostEstimate, estimate_cost
 from nas_edge.candidate.evaluator import TrainingEvaluator
 from nas_edge.candidate.process import ChildLimits
 from nas_edge.config.files import dump_yaml
@@ -16,8 +16,10 @@ from nas_edge.data.image_set import ImageSet
 from nas_edge.data.source import load_image_set
 from nas_edge.device.machine import Device, find_device
 from nas_edge.errors import ConfigError
+from nas_edge.space.architecture import Architecture
 from nas_edge.space.search_space import SearchSpace
 from nas_edge.space.smallest import smallest_points
+from nas_edge.study.calibrating import CalibratedEvaluator
 from nas_edge.study.engine import ignore, run_in
 from nas_edge.study.log import logged
 from nas_edge.study.records import TrialRecord
@@ -30,6 +32,7 @@ from nas_edge.study.run_folder import (
 )
 from nas_edge.study.session import Event
 from nas_edge.training.recipe import check_precision
+from nas_edge.training.savers import Saver, usable_savers
 
 
 def run_training_study(
@@ -62,25 +65,26 @@ def run_training_study(
     check_precision(config.recipe, found.kind)
     folder = create_or_open(Path(out), config.name, storage)
     on_event = logged(folder.path / "log.txt", on_event)
+
+    def note(text: str) -> None:
+        on_event({"event": "note", "text": text})
+
     with folder.locked(), disk_errors(folder.path):
-        images = load_image_set(
-            config.data,
-            config.recipe.image_size,
-            folder.cache,
-            lambda text: on_event({"event": "note", "text": text}),
+        images = load_image_set(config.data, config.recipe.image_size, folder.cache, note)
+        _check_space(space, config, images, found)
+        evaluator = TrainingEvaluator(
+            recipe=config.recipe,
+            images=images,
+            device=found,
+            memory_limit_bytes=config.memory_limit,
+            limits=ChildLimits(config.limits.candidate_time, config.limits.silence),
+            keep_weights=config.artifacts.weights,
+            memory_saver=config.memory_saver,
         )
-        _check_space(space, config, images)
         return run_in(
             folder,
             space,
-            TrainingEvaluator(
-                recipe=config.recipe,
-                images=images,
-                device=found,
-                memory_limit_bytes=config.memory_limit,
-                limits=ChildLimits(config.limits.candidate_time, config.limits.silence),
-                keep_weights=config.artifacts.weights,
-            ),
+            CalibratedEvaluator(evaluator, space, folder.path, note),
             objectives=config.objectives,
             trials=config.trials,
             sampler=config.sampler,
@@ -108,7 +112,9 @@ def _begin(
 
 def _identity(config: StudyConfig, images: ImageSet, device: Device) -> Dict[str, Any]:
     """Return what decides the figures beside space, objectives and seed."""
+    saver = {} if config.memory_saver == "auto" else {"memory_saver": config.memory_saver}
     return {
+        **saver,
         "recipe": config.recipe.model_dump(),
         "data": {
             "identity": images.identity,
@@ -120,7 +126,7 @@ def _identity(config: StudyConfig, images: ImageSet, device: Device) -> Dict[str
     }
 
 
-def _check_space(space: SearchSpace, config: StudyConfig, images: ImageSet) -> None:
+def _check_space(space: SearchSpace, config: StudyConfig, images: ImageSet, device: Device) -> None:
     """Refuse, before anything trains, a limit that nothing fits and images that are too small.
 
     Raises:
@@ -128,15 +134,37 @@ def _check_space(space: SearchSpace, config: StudyConfig, images: ImageSet) -> N
     """
     recipe = config.recipe
     points = smallest_points(space, recipe.image_size, batch_size=recipe.batch_size)
-    costs = [estimate_cost(point, config.recipe, images.num_outputs) for point in points]
-    needs = min(cost.peak_bytes for cost in costs)
-    least = min(cost.lower_bound_bytes for cost in costs)
-    if config.memory_limit is not None and least > config.memory_limit:
+    costs = [estimate_cost(p, recipe, images.num_outputs, device=device.kind) for p in points]
+    if config.memory_limit is None or _fits(costs, config.memory_limit):
+        return
+    if config.memory_saver != "none":
+        costs += _costs_with_savers(points, config, images, device)
+    if not _fits(costs, config.memory_limit):
+        needs = min(cost.peak_bytes for cost in costs)
         raise ConfigError(
             f"memory_limit must be at least what the smallest candidate needs, an estimated "
             f"{format_bytes(needs)}, but got {format_bytes(config.memory_limit)}; raise it, or "
             "lower recipe.batch_size or recipe.image_size"
         )
+
+
+def _fits(costs: Sequence[CostEstimate], limit: int) -> bool:
+    return min(cost.lower_bound_bytes for cost in costs) <= limit
+
+
+def _costs_with_savers(
+    points: Sequence[Architecture], config: StudyConfig, images: ImageSet, device: Device
+) -> List[CostEstimate]:
+    from nas_edge.candidate.simulation import estimate_exactly
+
+    savers = usable_savers(config.recipe)
+    if config.memory_saver != "auto":
+        savers = [Saver.of(config.memory_saver)]
+    return [
+        estimate_exactly(point, config.recipe, images.num_outputs, saver=saver, device=device.kind)
+        for point in points
+        for saver in savers
+    ]
 
 
 def _write_resolved(config: StudyConfig, space: SpaceConfig, path: Path) -> None:

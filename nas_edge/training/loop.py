@@ -20,15 +20,17 @@ from nas_edge.config.study import RecipeConfig
 from nas_edge.data.batches import Batches
 from nas_edge.errors import NasEdgeError
 from nas_edge.training.checkpoint import load_checkpoint, save_checkpoint
+from nas_edge.training.in_backward import AnyOptimizer, build_saving_optimizer
 from nas_edge.training.recipe import (
     autocast,
-    build_optimizer,
     build_scaler,
     learning_rate_at,
     loss_of,
     num_correct,
     set_learning_rate,
 )
+from nas_edge.training.savers import PLAIN, Saver
+from nas_edge.training.step import train_step
 
 CHECK_EVERY_STEPS = 25
 
@@ -96,13 +98,16 @@ def train(
     device: torch.device,
     hooks: Hooks,
     checkpoint: Optional[CheckpointPlan] = None,
+    saver: Saver = PLAIN,
 ) -> TrainingResult:
     """Train by the recipe and leave the chosen epoch's weights in the model.
+
+    ``saver`` says where the optimizer steps; what is recomputed is the model's own setting.
 
     Raises:
         Diverged: If the loss becomes infinite or NaN.
     """
-    optimizer = build_optimizer(model, recipe, device)
+    optimizer = build_saving_optimizer(model, recipe, device, saver)
     scaler = build_scaler(recipe)
     history: List[EpochRecord] = []
     best: Optional[Dict[str, Any]] = None
@@ -179,7 +184,7 @@ def _train_epoch(
     model: nn.Module,
     images: Batches,
     recipe: RecipeConfig,
-    optimizer: torch.optim.Optimizer,
+    optimizer: AnyOptimizer,
     scaler: torch.cuda.amp.GradScaler,
     seed: int,
     epoch: int,
@@ -194,15 +199,9 @@ def _train_epoch(
     seen = 0
     for step, (batch, labels) in enumerate(images.shuffled(seed, epoch)):
         set_learning_rate(optimizer, learning_rate_at(recipe, (epoch - 1) * steps + step, steps))
-        optimizer.zero_grad(set_to_none=True)
-        with autocast(recipe, device):
-            logits = model(batch)
-            loss = loss_of(logits, labels, recipe.label_smoothing)
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        scaler.step(optimizer)
-        scaler.update()
-        total += loss.detach() * len(labels)
-        correct += num_correct(logits.detach(), labels)
+        loss, right = train_step(model, batch, labels, recipe, optimizer, scaler, device)
+        total += loss * len(labels)
+        correct += right
         seen += len(labels)
         if step % CHECK_EVERY_STEPS == CHECK_EVERY_STEPS - 1 or step == steps - 1:
             _check_finite("training", float(total), f"by epoch {epoch}, step {step + 1}")
@@ -228,7 +227,7 @@ def _weights_epoch(history: List[EpochRecord], recipe: RecipeConfig) -> int:
 
 def _state(
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: AnyOptimizer,
     scaler: torch.cuda.amp.GradScaler,
     history: List[EpochRecord],
     best: Optional[Dict[str, Any]],

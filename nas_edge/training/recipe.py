@@ -61,7 +61,7 @@ def learning_rate_at(recipe: RecipeConfig, step: int, steps_per_epoch: int) -> f
     return recipe.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / total))
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+def set_learning_rate(optimizer: Any, learning_rate: float) -> None:
     """Give every parameter group a learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate

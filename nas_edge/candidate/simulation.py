@@ -1,0 +1,254 @@
+"""What training a network holds at its peak, by running a training step without memory.
+
+The exact tier of the estimate: the study's own model, optimizer, precision and saver take a step on
+fake tensors, which have shapes and no contents, while the life of every storage is followed. What
+libraries allocate inside an operation is not seen; a calibration by probes accounts for it.
+
+Source:
+    torch's own memory tracker follows storages likewise, but needs ``torch.distributed``, which
+    builds for a Jetson may lack. tests/candidate/test_simulation.py compares with what the probe
+    measures.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Dict, List, Optional, Tuple
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
+
+from nas_edge.candidate.calibration import Calibration
+from nas_edge.candidate.estimate import EXACT, CostEstimate, in_order, kernel_bytes
+from nas_edge.config.study import RecipeConfig
+from nas_edge.models.counts import count_model
+from nas_edge.models.xception import XceptionNet
+from nas_edge.space.architecture import Architecture
+from nas_edge.training.in_backward import build_saving_optimizer
+from nas_edge.training.recipe import build_scaler
+from nas_edge.training.savers import Saver
+from nas_edge.training.step import train_step
+
+PARAMETERS, GRADIENTS, OPTIMIZER, WORKSPACE = "parameters", "gradients", "optimizer", "workspace"
+
+
+def estimate_exactly(
+    architecture: Architecture,
+    recipe: RecipeConfig,
+    num_outputs: int,
+    *,
+    saver: Optional[Saver] = None,
+    calibration: Optional[Calibration] = None,
+    device: str = "cpu",
+) -> CostEstimate:
+    """Return the cost of training an architecture by a recipe: the exact tier, any saver.
+
+    Args:
+        architecture: The network.
+        recipe: Its image size, batch and micro-batch, optimizer, precision, memory format.
+        num_outputs: Logits.
+        saver: What is recomputed instead of kept; None for nothing.
+        calibration: From probes on the device, where there is one.
+        device: "cpu" or "cuda". Where torch has no CUDA the step is followed as a CPU's.
+    """
+    counts = count_model(architecture.plan, recipe.image_size, num_outputs)
+    target = torch.device(device if torch.cuda.is_available() else "cpu")
+    parts = simulate_step(architecture, recipe, num_outputs, saver or Saver(), target)
+    parts["kernels"] = kernel_bytes(architecture, recipe, device)
+    return CostEstimate(
+        counts.num_params, counts.num_trainable, counts.macs, in_order(parts), EXACT, calibration
+    )
+
+
+def simulate_step(
+    architecture: Architecture,
+    recipe: RecipeConfig,
+    num_outputs: int,
+    saver: Saver,
+    device: torch.device,
+) -> Dict[str, int]:
+    """Return the bytes alive at the peak of a training step, the optimizer's state being there.
+
+    Returns:
+        By part: "parameters" (running statistics included), "gradients", "optimizer", "workspace"
+        (gradients of activations on their way, temporary results), and for each flow its kept
+        activations: "activations stem", ...
+    """
+    fake = FakeTensorMode()
+    model = _fake_model(architecture, recipe, num_outputs, fake, device)
+    model.set_checkpointing(saver.checkpointing)
+    ledger = _StorageLedger()
+    _name_flows(model, ledger)
+    with fake, ledger:
+        ledger.take([*model.parameters(), *model.buffers()], PARAMETERS)
+        optimizer = build_saving_optimizer(model, recipe, device, saver)
+        scaler = build_scaler(recipe)
+        _make_state(model, optimizer, ledger)
+        _follow_gradients(model, ledger)
+        ledger.forget_peak()
+        images, labels = _batch(recipe, num_outputs, device)
+        ledger.take([images, labels], "activations stem")
+        train_step(model, images, labels, recipe, optimizer, scaler, device)
+        parts = dict(ledger.at_peak)
+    ledger.close()
+    return parts
+
+
+class _StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Follows every storage from its first tensor to its last, and who it is for.
+
+    A storage is alive while a tensor on it is: torch before 2.2 cannot watch storages themselves.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.flow = "activations stem"
+        self.phase = ""  # where set, what new storages are for
+        self.sizes: Dict[str, int] = {}
+        self.at_peak: Dict[str, int] = {}
+        self._total = self._peak = 0
+        self._storages: Dict[int, List[Any]] = {}  # by address: [tensors alive, bytes, part]
+        self._tensors: Dict[int, Any] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run an operation and note what it made."""
+        result = func(*args, **(kwargs or {}))
+        for value in tree_flatten(result)[0]:
+            if isinstance(value, FakeTensor):
+                self._note(value)
+        return result
+
+    def take(self, tensors: List[Tensor], part: str) -> None:
+        """Say what the storages of some tensors are for."""
+        for tensor in tensors:
+            entry = self._note(tensor)
+            self._move(entry, part)
+
+    def forget_peak(self) -> None:
+        """Look for the peak from now on."""
+        self._peak = self._total
+        self.at_peak = dict(self.sizes)
+
+    def close(self) -> None:
+        """Stop following."""
+        self._tensors.clear()
+
+    def _part(self) -> str:
+        if self.phase:
+            return self.phase
+        # The forward pass and its recomputation run with gradients enabled, the backward without.
+        return self.flow if torch.is_grad_enabled() else WORKSPACE
+
+    def _note(self, tensor: Tensor) -> List[Any]:
+        address = tensor.untyped_storage()._cdata
+        entry = self._storages.get(address)
+        if entry is None:
+            entry = [0, tensor.untyped_storage().nbytes(), self._part()]
+            self._storages[address] = entry
+            self._add(entry[2], entry[1])
+        if id(tensor) not in self._tensors:
+            entry[0] += 1
+            self._watch(tensor, address, entry)
+        return entry
+
+    def _watch(self, tensor: Tensor, address: int, entry: List[Any]) -> None:
+        number = id(tensor)
+
+        def gone(_: Any) -> None:
+            self._tensors.pop(number, None)
+            entry[0] -= 1
+            if entry[0] == 0:
+                self._add(entry[2], -entry[1])
+                if self._storages.get(address) is entry:
+                    del self._storages[address]
+
+        self._tensors[number] = weakref.ref(tensor, gone)
+
+    def _move(self, entry: List[Any], part: str) -> None:
+        self.sizes[entry[2]] -= entry[1]
+        self.sizes[part] = self.sizes.get(part, 0) + entry[1]
+        entry[2] = part
+
+    def _add(self, part: str, num_bytes: int) -> None:
+        self.sizes[part] = self.sizes.get(part, 0) + num_bytes
+        self._total += num_bytes
+        if self._total > self._peak:
+            self._peak = self._total
+            self.at_peak = dict(self.sizes)
+
+
+def _fake_model(
+    architecture: Architecture,
+    recipe: RecipeConfig,
+    num_outputs: int,
+    mode: FakeTensorMode,
+    device: torch.device,
+) -> XceptionNet:
+    """Return the model with fake parameters; nothing is allocated.
+
+    Made on the meta device and turned there, because ``to(memory_format=...)`` fails on fake ones.
+    """
+    with torch.device("meta"):
+        model = XceptionNet(architecture.plan, num_outputs, recipe.dropout, recipe.bn_momentum)
+    if recipe.memory_format == "channels_last":
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for module in model.modules():
+        for name, param in module._parameters.items():
+            if param is not None:
+                module._parameters[name] = nn.Parameter(FakeTensor(mode, param.detach(), device))
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = FakeTensor(mode, buffer, device)
+    return model.train()
+
+
+def _name_flows(model: XceptionNet, ledger: _StorageLedger) -> None:
+    """Have each layer say, when it runs, for which flow activations are kept."""
+    for name, module in model.named_modules():
+        if name and not list(module.children()):
+            flow = _flow_of(name)
+            module.register_forward_pre_hook(
+                lambda *_, flow=flow: setattr(ledger, "flow", f"activations {flow}")
+            )
+
+
+def _flow_of(name: str) -> str:
+    top, _, rest = name.partition(".")
+    if top == "blocks":
+        return rest.partition(".")[0].rstrip("0123456789")
+    return {"stem": "stem", "tail": "exit"}.get(top, "head")
+
+
+def _make_state(model: XceptionNet, optimizer: Any, ledger: _StorageLedger) -> None:
+    """Have the optimizer make its state, by one step on gradients of zero."""
+    ledger.phase = OPTIMIZER
+    params = [param for param in model.parameters() if param.requires_grad]
+    for param in params:
+        param.grad = torch.zeros_like(param)
+    for one in getattr(optimizer, "optimizers", [optimizer]):
+        one.step()
+    for param in params:
+        param.grad = None
+    ledger.phase = ""
+
+
+def _follow_gradients(model: XceptionNet, ledger: _StorageLedger) -> None:
+    def on_gradient(param: Tensor) -> None:
+        if param.grad is not None:
+            ledger.take([param.grad], GRADIENTS)
+
+    for param in model.parameters():
+        param.register_post_accumulate_grad_hook(on_gradient)  # type: ignore[no-untyped-call]
+
+
+def _batch(recipe: RecipeConfig, num_outputs: int, device: torch.device) -> Tuple[Tensor, Tensor]:
+    size = recipe.image_size
+    images = torch.empty(recipe.batch_size, size, size, 3, device=device).permute(0, 3, 1, 2)
+    if recipe.memory_format != "channels_last":
+        images = images.contiguous()
+    return images, torch.zeros(recipe.batch_size, dtype=torch.int64, device=device)
