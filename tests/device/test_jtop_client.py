@@ -1,4 +1,4 @@
-"""Connecting to jetson-stats' service: every failure is one line in time, and nothing stays behind."""
+"""Connecting to jetson-stats' service: every failure is one line, nothing stays behind."""
 
 import os
 import socket
@@ -50,6 +50,10 @@ def problem_of(function):
     return found[0]
 
 
+def version():
+    return jtop_client.import_jtop().__version__
+
+
 def open_in_time():
     open_jetson_meter(timeout_s=TIMEOUT_S).close()
 
@@ -86,12 +90,12 @@ def test_service_without_data_is_named(quick_tick):
     assert problem == f"jtop's service is running but sends no data: {RESTART}"
 
 
-def test_service_of_another_version_is_named_with_the_one_to_install(jtop_version):
+def test_service_of_another_version_is_named_with_the_one_to_install():
     with SimulatedJtop("wrong_version"):
         problem = problem_of(open_in_time)
 
     assert problem == (
-        f"jetson-stats is {jtop_version} here but its service is {OTHER_VERSION}: "
+        f"jetson-stats is {version()} here but its service is {OTHER_VERSION}: "
         f"pip install 'jetson-stats=={OTHER_VERSION}'"
     )
 
@@ -161,7 +165,7 @@ def test_version_whose_figures_mean_something_else_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize("before", ["spawn", "forkserver", None])
-def test_start_method_stays_as_it_was(jtop_version, before):
+def test_start_method_stays_as_it_was(before):
     set_it = f"multiprocessing.set_start_method({before!r})" if before else ""
     tell = "print(multiprocessing.get_start_method(allow_none=True))"
     ours = "from nas_edge.device.jtop_client import import_jtop; import_jtop()"
@@ -172,7 +176,7 @@ def test_start_method_stays_as_it_was(jtop_version, before):
         return subprocess.check_output(command, universal_newlines=True).strip()
 
     assert method_after(ours) == str(before)
-    if not jtop_version.startswith("4."):  # without the care there is something to see
+    if not version().startswith("4."):  # without the care there is something to see
         assert method_after("import jtop") == "fork"
 
 
@@ -220,6 +224,7 @@ with use_socket({socket!r}):
         print(problem, flush=True)
 """
 FORK = """
+import multiprocessing
 child = multiprocessing.get_context("fork").Process(target=int)
 child.start()
 child.join(20)
@@ -270,12 +275,12 @@ def test_forked_child_does_not_wait_for_a_frozen_service():
     assert out == "child ended 0\n"
 
 
-def test_status_of_a_working_service_has_every_step_and_nothing_to_mend(jtop_version):
+def test_status_of_a_working_service_has_every_step_and_nothing_to_mend():
     with SimulatedJtop() as service:
         checks = jtop_status()
 
     assert checks == [
-        JtopCheck("jetson-stats", f"jetson-stats {jtop_version}"),
+        JtopCheck("jetson-stats", f"jetson-stats {version()}"),
         JtopCheck("socket", f"{service.socket} is there"),
         JtopCheck("permission", "the socket may be read and written"),
         JtopCheck("service", "the service answers and sends data"),
