@@ -2,8 +2,8 @@
 
 Enters: pytest's arguments. Leaves: pytest's exit status; 0 and a loud line where there is no Python
 3.8. The environment is made once for a set of versions and kept outside the checkout, so that a
-fresh clone does not pay for it again; the checkout is put on its path, not installed into it. Beside
-it lies the oldest jetson-stats that is supported, for the tests that talk to its client.
+fresh clone does not pay for it again; the checkout is put on its path, not installed into it. In it
+lies the oldest jetson-stats that is supported, too, for the tests that talk to its client.
 
 Standard library only.
 """

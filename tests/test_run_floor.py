@@ -124,6 +124,8 @@ def write_archive(path, files):
 
 
 def test_old_jtop_is_fetched_once_and_only_its_package_is_unpacked(run_floor, tmp_path):
+    import make_venv
+
     calls = []
 
     def run(argv):
@@ -138,7 +140,7 @@ def test_old_jtop_is_fetched_once_and_only_its_package_is_unpacked(run_floor, tm
                 f"{top}/jtop/../../../escaped.py": "",
             },
         )
-        return run_floor.run_command([sys.executable, "-c", ""])
+        return make_venv.Result(0, "", "")
 
     folder = run_floor.old_jtop(tmp_path, run)
 
@@ -151,10 +153,10 @@ def test_old_jtop_is_fetched_once_and_only_its_package_is_unpacked(run_floor, tm
 
 
 def test_old_jtop_that_cannot_be_fetched_is_one_line(run_floor, tmp_path):
+    import make_venv
+
     def run(argv):
-        return run_floor.run_command(
-            [sys.executable, "-c", "import sys; sys.exit('ERROR: Network is unreachable')"]
-        )
+        return make_venv.Result(1, "", "ERROR: Network is unreachable")
 
     with pytest.raises(run_floor.Problem, match=r"^jetson-stats==4\.3\.2: the package registry"):
         run_floor.old_jtop(tmp_path, run)
