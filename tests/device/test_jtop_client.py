@@ -16,8 +16,9 @@ from nas_edge.device.jtop_client import JtopCheck, JtopProblem, connect, jtop_st
 from nas_edge.device.meter import MeterProblem
 
 sys.path.insert(0, str(Path(__file__).parent))
+from jtop_service import OTHER_VERSION
 from simulated_jtop import (
-    OTHER_VERSION,
+    OLD_JTOP,
     SimulatedJtop,
     forget_jtop,
     jtop_version,  # noqa: F401
@@ -72,6 +73,15 @@ def as_nobody():
         return
     yield lambda: os.seteuid(65534)
     os.seteuid(0)
+
+
+@pytest.mark.skipif(
+    not OLD_JTOP, reason="no jetson-stats 4.3.2: `make test-floor`, or NAS_EDGE_OLD_JTOP=FOLDER"
+)
+def test_old_client_is_tested_too(request):
+    wanted = "4.3.2" if "4.3.2" in request.node.name else "7."
+
+    assert version().startswith(wanted)
 
 
 @pytest.mark.parametrize("mode", ["mute", "no_handshake"])
