@@ -103,7 +103,7 @@ class SimulatedJtop:
         self._folder.cleanup()
 
     def send(self, **values):
-        """Change values of the coming ticks, by name; jtop_service.py has what they are at first."""
+        """Change values of the coming ticks, by name; jtop_service.py has the first ones."""
         self._command({"values": values})
 
     def hold_ticks(self):
