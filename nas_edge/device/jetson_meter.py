@@ -70,7 +70,7 @@ class JetsonMeter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.problem = ""
-        self.interval_s = client.interval if client.interval > 0 else jtop_client.TICK_S
+        self.interval_s: float = client.interval if client.interval > 0 else jtop_client.TICK_S
         self._stale_after_s = STALE_TICKS * max(self.interval_s, client.interval_user)
         self._client = client
         self._clock = clock
@@ -78,8 +78,8 @@ class JetsonMeter:
         self._ticked_at = clock()
         client.attach(self._on_data)
         self._readers = _readers(client, pid if shares_host_pids() else None)
-        self.channels = _channels(self._readers, version, rail_name(client))
-        self.facts = _facts(client, version, GPU_MEMORY in self.channels)
+        self.channels: Mapping[str, Channel] = _channels(self._readers, version, rail_name(client))
+        self.facts: Mapping[str, str] = _facts(client, version, GPU_MEMORY in self.channels)
 
     def read(self) -> Mapping[str, float]:
         """Return what the last tick of the service brought."""
