@@ -2,7 +2,8 @@
 
 Enters: pytest's arguments. Leaves: pytest's exit status; 0 and a loud line where there is no Python
 3.8. The environment is made once for a set of versions and kept outside the checkout, so that a
-fresh clone does not pay for it again; the checkout is put on its path, not installed into it.
+fresh clone does not pay for it again; the checkout is put on its path, not installed into it. In it
+lies the oldest jetson-stats that is supported, too, for the tests that talk to its client.
 
 Standard library only.
 """
@@ -14,13 +15,25 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 from pathlib import Path
 from typing import Iterator, List, Mapping, Optional
 
-from make_venv import ROOT, STAMP, Problem, read_requirements, say
+from make_venv import (
+    ROOT,
+    STAMP,
+    Problem,
+    Run,
+    explain_pip,
+    read_requirements,
+    run_command,
+    say,
+)
 
 EXTRAS = ["test"]
+OLD_JTOP = "jetson-stats==4.3.2"
 UNUSED_AFTER_S = 30 * 24 * 3600
 
 
@@ -84,6 +97,42 @@ def remove_unused(current: Path, now_s: float) -> List[Path]:
     return removed
 
 
+def old_jtop(venv: Path, run: Run = run_command) -> Path:
+    """Return the folder with the package of the oldest jetson-stats, fetched once.
+
+    It is unpacked, not installed: building it runs its setup.py's install command, which as root
+    sets up a service of the system, and for anybody else ends where no such service runs.
+
+    Raises:
+        Problem: If it cannot be fetched.
+    """
+    folder = venv / "old-jtop"
+    if folder.is_dir():
+        return folder
+    say(f"fetching {OLD_JTOP}")
+    with tempfile.TemporaryDirectory(dir=str(venv)) as name:
+        work = Path(name)
+        pip = [str(venv / "bin" / "python"), "-m", "pip", "download", "--quiet", "--no-deps"]
+        result = run([*pip, "--disable-pip-version-check", "--dest", name, OLD_JTOP])
+        if result.code != 0:
+            raise Problem(f"{OLD_JTOP}: {explain_pip(result.err, Path('constraints.txt'))}")
+        unpack_package(next(work.glob("*.tar.gz")), "jtop", work / "unpacked")
+        (work / "unpacked").rename(folder)
+    return folder
+
+
+def unpack_package(archive: Path, package: str, folder: Path) -> None:
+    """Write a package's own files from a source archive, and nothing else in it."""
+    with tarfile.open(str(archive)) as tar:
+        for member in tar:
+            parts = Path(member.name).parts[1:]
+            content = tar.extractfile(member) if member.isfile() else None
+            if content is not None and parts[:1] == (package,) and ".." not in parts:
+                path = folder.joinpath(*parts)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content.read())
+
+
 def main() -> int:
     """Find a Python 3.8, make its environment, run the tests in it."""
     try:
@@ -105,14 +154,18 @@ def main() -> int:
     done = subprocess.run([*make, "--extras", ",".join(EXTRAS)])
     if done.returncode != 0:
         return done.returncode
+    try:
+        jtop = old_jtop(venv)
+    except Problem as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 3
     (venv / STAMP).touch()
     remove_unused(venv, time.time())
     say(f"the floor: {python}, {venv}")
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     pytest = [str(venv / "bin" / "python"), "-m", "pytest", "-o", "cache_dir=.pytest_cache/floor"]
-    tests = subprocess.run(
-        [*pytest, *sys.argv[1:]], cwd=str(ROOT), env={**os.environ, "PYTHONPATH": path}
-    )
+    environment = {**os.environ, "PYTHONPATH": path, "NAS_EDGE_OLD_JTOP": str(jtop)}
+    tests = subprocess.run([*pytest, *sys.argv[1:]], cwd=str(ROOT), env=environment)
     return tests.returncode
 
 

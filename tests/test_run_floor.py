@@ -1,8 +1,10 @@
 """scripts/run_floor.py: which Python is taken for the floor, and what happens without one."""
 
+import io
 import os
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -108,3 +110,54 @@ def test_only_environments_that_no_run_used_for_long_are_removed(run_floor, tmp_
         "floor-recent",
         "floor-unfinished",
     }
+
+
+def write_archive(path, files):
+    with tarfile.open(str(path), "w:gz") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+        link = tarfile.TarInfo("jetson-stats-4.3.2/jtop/link.py")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+
+
+def test_old_jtop_is_fetched_once_and_only_its_package_is_unpacked(run_floor, tmp_path):
+    import make_venv
+
+    calls = []
+
+    def run(argv):
+        calls.append(argv)
+        top = "jetson-stats-4.3.2"
+        write_archive(
+            Path(argv[argv.index("--dest") + 1]) / f"{top}.tar.gz",
+            {
+                f"{top}/setup.py": "raise SystemExit",
+                f"{top}/jtop/__init__.py": "__version__ = '4.3.2'",
+                f"{top}/jtop/core/gpu.py": "",
+                f"{top}/jtop/../../../escaped.py": "",
+            },
+        )
+        return make_venv.Result(0, "", "")
+
+    folder = run_floor.old_jtop(tmp_path, run)
+
+    assert run_floor.old_jtop(tmp_path, run) == folder
+    assert len(calls) == 1
+    assert {"download", "--no-deps", "jetson-stats==4.3.2"} <= set(calls[0])
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.py"))
+    assert files == ["jtop/__init__.py", "jtop/core/gpu.py"]
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_old_jtop_that_cannot_be_fetched_is_one_line(run_floor, tmp_path):
+    import make_venv
+
+    def run(argv):
+        return make_venv.Result(1, "", "ERROR: Network is unreachable")
+
+    with pytest.raises(run_floor.Problem, match=r"^jetson-stats==4\.3\.2: the package registry"):
+        run_floor.old_jtop(tmp_path, run)
+    assert list(tmp_path.iterdir()) == []
