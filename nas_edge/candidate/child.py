@@ -16,9 +16,15 @@ from nas_edge.candidate.start import build, prepare, warm_up
 from nas_edge.config.study import RecipeConfig
 from nas_edge.data.batches import Batches
 from nas_edge.data.image_set import open_image_set
-from nas_edge.device import cuda_memory
+from nas_edge.device.cuda_meter import (
+    CUDA_ALLOCATED,
+    CUDA_RESERVED,
+    LAP_SOURCE,
+    open_cuda_meter,
+)
 from nas_edge.device.latency import measure_latency
-from nas_edge.device.process_memory import SAMPLED_SOURCE, MemorySampler, anonymous_bytes
+from nas_edge.device.process_memory import SAMPLED_SOURCE, MemorySampler
+from nas_edge.device.sampling import Lap, Sampler
 from nas_edge.errors import EnvironmentProblem
 from nas_edge.models.xception import XceptionNet
 from nas_edge.training.checkpoint import save_checkpoint
@@ -129,19 +135,17 @@ def _figures(
 @contextlib.contextmanager
 def _meter(device: torch.device) -> Iterator[Tuple[Callable[[], Tuple[int, int]], str]]:
     """Give what returns peak and mean bytes since its last call, and its source."""
-    on_cuda = device.type == "cuda"
-    sampler = MemorySampler(read=cuda_memory.allocated_bytes if on_cuda else anonymous_bytes)
-    if on_cuda:
-        cuda_memory.reset_peaks()
+    sampler = Sampler([open_cuda_meter()]) if device.type == "cuda" else MemorySampler()
     sampler.start()
 
     def lap() -> Tuple[int, int]:
         seen = sampler.lap()
-        peak = cuda_memory.lap().peak_reserved_bytes if on_cuda else seen.peak_bytes
-        return peak, seen.mean_bytes
+        if isinstance(seen, Lap):
+            return int(seen.levels[CUDA_RESERVED].peak), int(seen.levels[CUDA_ALLOCATED].mean)
+        return seen.peak_bytes, seen.mean_bytes
 
     try:
-        yield lap, cuda_memory.LAP_SOURCE if on_cuda else SAMPLED_SOURCE
+        yield lap, SAMPLED_SOURCE if isinstance(sampler, MemorySampler) else LAP_SOURCE
     finally:
         sampler.stop()  # it would disturb the latency
 

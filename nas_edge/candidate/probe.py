@@ -9,7 +9,12 @@ import torch
 
 from nas_edge.candidate.start import build, prepare, warm_up
 from nas_edge.config.study import RecipeConfig
-from nas_edge.device import cuda_memory
+from nas_edge.device.cuda_meter import (
+    CUDA_ALLOCATED,
+    CUDA_RESERVED,
+    RESERVED_SOURCE,
+    open_cuda_meter,
+)
 from nas_edge.device.latency import measure_latency
 from nas_edge.device.process_memory import HighWater, fix_allocator_thresholds
 from nas_edge.models.xception import XceptionNet
@@ -58,13 +63,15 @@ def _on_cpu(work: Callable[[], None]) -> Dict[str, Any]:
 
 
 def _on_cuda(work: Callable[[], None]) -> Dict[str, Any]:
-    cuda_memory.reset_peaks()
+    meter = open_cuda_meter()
+    meter.exact_peaks()
     work()
-    peaks = cuda_memory.read_peaks()
+    torch.cuda.synchronize()
+    peaks = meter.exact_peaks()
     return {
-        "peak_bytes": peaks.peak_reserved_bytes,
-        "source": f"{cuda_memory.RESERVED_SOURCE}, {PROBE_STEPS}-step probe",
-        "peak_allocated_bytes": peaks.peak_allocated_bytes,
+        "peak_bytes": int(peaks[CUDA_RESERVED]),
+        "source": f"{RESERVED_SOURCE}, {PROBE_STEPS}-step probe",
+        "peak_allocated_bytes": int(peaks[CUDA_ALLOCATED]),
     }
 
 

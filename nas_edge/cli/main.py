@@ -11,7 +11,6 @@ import click
 from nas_edge.errors import NasEdgeError
 from nas_edge.version import __version__
 
-
 SAVER_NAMES = ("none", "optimizer", "unit", "unit+optimizer", "block", "block+optimizer")
 
 

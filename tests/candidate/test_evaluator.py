@@ -28,7 +28,7 @@ def evaluator_of(images, **changes):
     return TrainingEvaluator(**{**given, **changes})
 
 
-def probe(network, recipe, folder):
+def probe(network, recipe, folder, saver="none"):
     job = {
         "architecture": network.to_dict(),
         "recipe": recipe.model_dump(),
@@ -36,6 +36,7 @@ def probe(network, recipe, folder):
         "seed": 0,
         "device": "cpu",
         "num_threads": num_usable_cores(),
+        "saver": saver,
     }
     end = run_in_child(PROBE_TASK, job, folder / "log.txt", ChildLimits(), lambda message: None)
     assert end.result is not None, end.reason
