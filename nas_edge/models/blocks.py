@@ -30,7 +30,7 @@ class SameConv2d(nn.Conv2d):
         if kernel == 1 and stride > 1:
             # The same network, without oneDNN's strided 1x1: with fewer than 8 channels in
             # channels_last its weight gradient is wrong or the process dies (oneDNN issue 6035).
-            return F.conv2d(x[:, :, ::stride, ::stride], self.weight, self.bias)
+            return F.conv2d(_every(stride, x), self.weight, self.bias)
         pads = [same_padding(size, kernel, stride) for size in x.shape[-2:]]
         if all(total % 2 == 0 for total in pads):
             return self._convolve(x, (pads[0] // 2, pads[1] // 2))
@@ -39,6 +39,17 @@ class SameConv2d(nn.Conv2d):
 
     def _convolve(self, x: Tensor, padding: tuple[int, int]) -> Tensor:
         return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+
+def _every(stride: int, x: Tensor) -> Tensor:
+    """Return every n-th row and column, with a gradient in the memory format of ``x``.
+
+    A slice's gradient is contiguous in the order of the axes that were sliced. Added to others in
+    channels_last it would turn them all, and max-pooling before would work on copies.
+    """
+    if x.is_contiguous(memory_format=torch.channels_last):
+        return x.permute(0, 2, 3, 1)[:, ::stride, ::stride].permute(0, 3, 1, 2)
+    return x[:, :, ::stride, ::stride]
 
 
 class PointwiseConv2d(nn.Conv2d):
