@@ -1,8 +1,8 @@
 """The contract of a meter: what it reads, in which unit, from where; and how it fails.
 
 A meter is opened by its own function, which returns it ready or raises `MeterProblem` with one
-line: what is missing and what mends it. An open meter never raises and never hangs: a channel
-that cannot be read just now is left out, and ``problem`` says why once the meter as a whole is lost.
+line: what is missing and what mends it. An open meter never raises and never hangs: a channel that
+cannot be read just now is left out, and ``problem`` says why once the meter as a whole is lost.
 tests/device/test_meter_contract.py runs against each of them.
 """
 
@@ -20,6 +20,7 @@ UNITS = ("bytes", "W", "J", "share", "celsius")
 PROCESS_MEMORY = "process_memory"  # of the process and its children, in RAM
 GPU_MEMORY = "gpu_memory"  # of the process, on the GPU
 BOARD_MEMORY = "board_memory"  # in use on the whole machine
+MEMORY_TAKEN = "memory_taken"  # of what was available on the whole machine at the start
 BOARD_RAM_FRACTION = "board_ram_fraction"  # the paper's figure: share of the board's RAM in use
 POWER = "power"
 ENERGY = "energy"
@@ -52,8 +53,9 @@ class Channel:
 class Meter(Protocol):
     """What every meter is.
 
-    ``interval_s`` is how often a reading is worth while, ``problem`` is empty while the meter
-    works, ``facts`` are constants of the machine that belong to the figures, e.g. a power mode.
+    ``interval_s`` is how often a reading is worth while; ``problem`` is empty while the meter
+    works, and one line from when it is lost; ``facts`` are constants of the machine that belong to
+    the figures, e.g. a power mode.
     """
 
     name: str

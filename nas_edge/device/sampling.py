@@ -1,220 +1,229 @@
-"""A thread that reads meters while the main thread works: peaks, time-weighted means, energy.
+"""Threads that read meters while the main thread works: peaks, time-weighted means, energy.
 
-Enters: open meters. Leaves: a `Lap` for each stretch of work. A meter whose reading is dear is read
-less often, so that all readings together stay below 1% of the time; where samples were far apart,
-the lap says so.
+Enters: open meters. Leaves: a `Lap` for each stretch of work. Every meter has a thread of its own,
+which alone calls it, so that one that answers late or not at all costs the others nothing. A meter
+whose reading is dear is read less often, so that all together stay below 1% of the time; where
+samples were far apart, the lap says so.
 """
 
 from __future__ import annotations
 
+import math
+import queue
 import threading
 import time
-from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set
 
-from nas_edge.device.meter import ENERGY, POWER, Meter
+from nas_edge.device.laps import Lap, Level, MeterLap, MeterLog
+from nas_edge.device.meter import Channel, Meter
 
-COST_SHARE = 0.005  # of one core, for each meter
-STARVED_FACTOR = 10.0  # a gap of so many intervals means that the thread did not get its turn
+COST_SHARE = 0.008  # of one core, for all meters together
+OVERDRAFT_S = 0.05  # one dear reading among cheap ones does not make the next ones late
+ANSWER_TIMEOUT_S = 1.0  # a lap waits no longer for its last readings
 
-
-@dataclass(frozen=True)
-class Level:
-    """A channel over a lap, in its unit: highest, mean over time, last."""
-
-    peak: float
-    mean: float
-    last: float
+__all__ = ["Lap", "Level", "Sampler", "close_all", "facts_of", "sources_of"]
 
 
-@dataclass(frozen=True)
-class Lap:
-    """What was seen in one stretch of work.
+class Spacing:
+    """When a meter is read next: at its interval, or later where it has cost more than its share.
 
-    Args:
-        seconds: Its length.
-        levels: By channel.
-        growth: Of the counters, by channel.
-        num_samples: By meter.
-        longest_gap_s: By meter, the longest time between two readings.
-        starved: The meters that were read too seldom for their peak and mean to be trusted.
+    Cost is a debt that time pays off at ``share`` seconds a second.
     """
 
-    seconds: float
-    levels: Mapping[str, Level] = field(default_factory=dict)
-    growth: Mapping[str, float] = field(default_factory=dict)
-    num_samples: Mapping[str, int] = field(default_factory=dict)
-    longest_gap_s: Mapping[str, float] = field(default_factory=dict)
-    starved: Sequence[str] = ()
+    def __init__(self, interval_s: float, share: float) -> None:
+        self._interval_s = interval_s
+        self._share = share
+        self._debt_s = 0.0
+        self._paid_at = -math.inf
 
-    @property
-    def energy_j(self) -> Optional[float]:
-        """Energy of the lap: the counter's growth, else power integrated over the samples."""
-        if ENERGY in self.growth:
-            return self.growth[ENERGY]
-        power = self.levels.get(POWER)
-        return None if power is None else power.mean * self.seconds
+    def next_in_s(self, cost_s: float, now: float) -> float:
+        """Return the seconds until the next reading, after one that cost so much."""
+        self._debt_s = max(self._debt_s - self._share * (now - self._paid_at), 0.0) + cost_s
+        self._paid_at = now
+        return max(self._interval_s, (self._debt_s - OVERDRAFT_S) / self._share)
 
 
-class _Track:
-    """One channel's samples of the running lap."""
+class _Watch:
+    """One meter and the thread that reads it."""
 
-    def __init__(self) -> None:
-        self.baseline = 0.0
-        self.first: Optional[float] = None
-        self.last: Optional[float] = None
-        self.last_at = 0.0
-        self.peak = float("-inf")
-        self.area = self.span = 0.0
-
-    def take(self, value: float, now: float) -> None:
-        if self.last is None:
-            self.first = value
-        else:  # trapezoids: exact for what changes linearly between two samples
-            self.area += 0.5 * (self.last + value) * (now - self.last_at)
-            self.span += now - self.last_at
-        self.last, self.last_at = value, now
-        self.peak = max(self.peak, value)
-
-    def level(self) -> Level:
-        assert self.last is not None
-        mean = self.area / self.span if self.span > 0 else self.last
-        return Level(*(value - self.baseline for value in (self.peak, mean, self.last)))
-
-    def next_lap(self) -> None:
-        """Begin anew at the last sample, so that no time between two laps is lost."""
-        self.first = self.last
-        self.peak = self.last if self.last is not None else float("-inf")
-        self.area = self.span = 0.0
-
-
-class _Reader:
-    """One meter's turn: when it is due, what it cost, its tracks."""
-
-    def __init__(self, meter: Meter) -> None:
+    def __init__(
+        self, meter: Meter, log: MeterLog, share: float, clock: Callable[[], float]
+    ) -> None:
         self.meter = meter
-        self.tracks: Dict[str, _Track] = {}
-        self.due = 0.0
-        self.interval_s = meter.interval_s
-        self.read_at: Optional[float] = None
-        self.count = 0
-        self.longest_gap_s = 0.0
+        self.problem = ""
+        self.cpu_s = 0.0  # of the thread so far
+        self._log = log
+        self._lock = threading.Lock()  # of the log; never held while the meter is read
+        self._clock = clock
+        self._spacing = Spacing(meter.interval_s, share)
+        self._due = clock() + meter.interval_s
+        self._requests: queue.SimpleQueue[Optional[threading.Event]] = queue.SimpleQueue()
+        self._answer = threading.Event()
+        self._answer.set()
+        self._is_waited_for = False
+        self._thread = threading.Thread(target=self._run, name=f"meter-{meter.name}", daemon=True)
+        self._thread.start()
 
-    def read(self, now: float) -> None:
-        started = time.thread_time()
+    def ask(self) -> None:
+        """Ask for a reading now, unless the last request is still unanswered."""
+        self._is_waited_for = self._answer.is_set()
+        if self._is_waited_for:
+            self._answer = threading.Event()
+            self._requests.put(self._answer)
+
+    def wait(self, until: float) -> None:
+        """Wait for the answer; a meter that let one lap wait in vain does not hold up the next."""
+        if self._is_waited_for:
+            self._answer.wait(max(until - time.monotonic(), 0.0))
+
+    def finish(self, now: float) -> MeterLap:
+        """Return this meter's lap that ends now."""
+        with self._lock:
+            return self._log.finish(now)
+
+    def stop(self, until: float) -> None:
+        """End the thread; one that hangs in its meter is left behind."""
+        self._requests.put(None)
+        self._thread.join(max(until - time.monotonic(), 0.0))
+
+    def _run(self) -> None:
+        while True:
+            answer = None
+            try:
+                wait_s = max(self._due - self._clock(), 0.001)
+                answer = self._requests.get(timeout=None if self.problem else wait_s)
+                if answer is None:
+                    return
+            except queue.Empty:
+                pass
+            self._try_to_read(with_exact=answer is not None)
+            if answer is not None:
+                answer.set()
+
+    def _try_to_read(self, with_exact: bool) -> None:
+        if self.problem:
+            return
+        try:
+            self._read(with_exact)
+            self.problem = self.meter.problem
+        except Exception as err:  # whatever a device's library throws ends the meter, not the rest
+            why = " ".join(f"{type(err).__name__}: {err}".split())
+            self.problem = f"{self.meter.name}: its reading failed ({why}); its figures end here"
+
+    def _read(self, with_exact: bool) -> None:
+        now = self._clock()
         values = self.meter.read()
-        cost = time.thread_time() - started
-        if self.read_at is not None:
-            self.longest_gap_s = max(self.longest_gap_s, now - self.read_at)
-        self.read_at = now
-        self.count += 1
-        for name, value in values.items():
-            self.tracks.setdefault(name, _Track()).take(value, now)
-        self.interval_s = max(self.meter.interval_s, cost / COST_SHARE)
-        self.due = now + self.interval_s
-
-    def set_baseline(self) -> None:
-        for name, track in self.tracks.items():
-            if self.meter.channels[name].over_baseline and track.last is not None:
-                track.baseline = track.last
-
-    def is_starved(self) -> bool:
-        return self.longest_gap_s > STARVED_FACTOR * max(self.interval_s, self.meter.interval_s)
-
-    def next_lap(self) -> None:
-        self.count, self.longest_gap_s = 0, 0.0
-        for track in self.tracks.values():
-            track.next_lap()
+        exact = self.meter.exact_peaks() if with_exact else {}
+        spent_s, self.cpu_s = self.cpu_s, time.thread_time()
+        next_in_s = self._spacing.next_in_s(self.cpu_s - spent_s, now)
+        self._due = now + next_in_s
+        with self._lock:
+            self._log.take(values, now, next_in_s)
+            self._log.take_exact(exact)
 
 
 class Sampler:
-    """Reads meters in a thread of its own from `start` to `stop`."""
+    """Reads meters from `start` to `stop`; both, and `lap`, are called from one thread.
+
+    Args:
+        meters: Open ones, each with a name of its own. They stay open.
+        clock: Seconds; time.monotonic unless a test says otherwise.
+    """
 
     def __init__(
         self, meters: Sequence[Meter], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._readers = [_Reader(meter) for meter in meters]
+        assert len({meter.name for meter in meters}) == len(meters), "two meters have one name"
+        self._meters = list(meters)
         self._clock = clock
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._thread: Optional[threading.Thread] = None
+        self._watches: List[_Watch] = []
+        self._is_over = False
         self._lap_began = 0.0
+        self._cpu_s = 0.0
 
     def start(self) -> None:
-        """Take what is there now as the baseline and begin."""
-        with self._lock:
-            now = self._lap_began = self._clock()
-            for reader in self._readers:
-                reader.meter.exact_peaks()
-                reader.read(now)
-                reader.set_baseline()
-                reader.next_lap()
-        self._stopped.clear()
-        self._thread = threading.Thread(target=self._run, name="meter-sampler", daemon=True)
-        self._thread.start()
+        """Take what is there now as the baseline and begin; peaks so far are forgotten.
+
+        The baseline is what it is: whoever wants the allocators' free memory out of it gives that
+        back before.
+        """
+        assert not self._watches, "a sampler runs once"
+        self._lap_began = self._clock()
+        share = COST_SHARE / max(len(self._meters), 1)
+        self._watches = [
+            _Watch(meter, MeterLog(channels, self._lap_began), share, self._clock)
+            for meter, channels in zip(self._meters, _own_channels(self._meters))
+        ]
+        self.lap()
 
     def lap(self) -> Lap:
         """Return what was seen since the start or the last lap."""
-        with self._lock:
-            now = self._clock()
-            for reader in self._readers:
-                reader.read(now)
-            lap = self._finished_lap(now)
-            for reader in self._readers:
-                reader.next_lap()
-            self._lap_began = now
-        return lap
+        now = self._clock()
+        until = time.monotonic() + ANSWER_TIMEOUT_S
+        for watch in self._watches:
+            watch.ask()
+        for watch in self._watches:
+            watch.wait(until)
+        began, self._lap_began = self._lap_began, now
+        spent_s, self._cpu_s = self._cpu_s, sum(watch.cpu_s for watch in self._watches)
+        return _joined(
+            {watch.meter.name: watch.finish(now) for watch in self._watches},
+            seconds=now - began,
+            lost=[watch.meter.name for watch in self._watches if watch.problem],
+            cpu_s=self._cpu_s - spent_s,
+        )
 
     def stop(self) -> Lap:
-        """End the thread and return the last lap. The meters stay open."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        return self.lap()
+        """Return the last lap and end the threads. Once over, there is nothing more to see."""
+        if self._is_over:
+            return Lap(0.0)
+        lap = self.lap()
+        self._is_over = True
+        until = time.monotonic() + ANSWER_TIMEOUT_S
+        for watch in self._watches:
+            watch.stop(until)
+        return lap
 
-    def _run(self) -> None:
-        while True:
-            wait = min((r.due for r in self._readers), default=0.0) - self._clock()
-            if self._stopped.wait(max(wait, 0.001) if self._readers else None):
-                return
-            with self._lock:
-                now = self._clock()
-                for reader in self._readers:
-                    if reader.due <= now:
-                        reader.read(now)
+    def problems(self) -> List[str]:
+        """Return why meters were lost since the start, a line each."""
+        return [watch.problem for watch in self._watches if watch.problem]
 
-    def _finished_lap(self, now: float) -> Lap:
-        levels: Dict[str, Level] = {}
-        growth: Dict[str, float] = {}
-        for reader in self._readers:
-            exact = reader.meter.exact_peaks()
-            for name, track in reader.tracks.items():
-                if reader.meter.channels[name].is_counter:
-                    if track.first is not None and track.last is not None:
-                        growth.setdefault(name, track.last - track.first)
-                elif track.last is not None and name not in levels:
-                    level = track.level()
-                    if name in exact:
-                        level = Level(exact[name] - track.baseline, level.mean, level.last)
-                    levels[name] = level
-        return Lap(
-            seconds=now - self._lap_began,
-            levels=levels,
-            growth=growth,
-            num_samples={r.meter.name: r.count for r in self._readers},
-            longest_gap_s={r.meter.name: r.longest_gap_s for r in self._readers},
-            starved=[r.meter.name for r in self._readers if r.is_starved()],
-        )
+
+def _joined(
+    parts: Mapping[str, MeterLap], seconds: float, lost: Sequence[str], cpu_s: float
+) -> Lap:
+    return Lap(
+        seconds=seconds,
+        levels={name: level for part in parts.values() for name, level in part.levels.items()},
+        growth={name: grown for part in parts.values() for name, grown in part.growth.items()},
+        num_samples={meter: part.num_samples for meter, part in parts.items()},
+        longest_gap_s={meter: part.longest_gap_s for meter, part in parts.items()},
+        starved=[meter for meter, part in parts.items() if part.is_starved and meter not in lost],
+        lost=lost,
+        cost_share=cpu_s / seconds if seconds > 0 else 0.0,
+    )
+
+
+def _own_channels(meters: Sequence[Meter]) -> List[Dict[str, Channel]]:
+    """Return each meter's channels that no meter before it has.
+
+    The first keeps a channel even when it is lost: a figure never changes its source unseen.
+    """
+    taken: Set[str] = set()
+    own = []
+    for meter in meters:
+        own.append({name: one for name, one in meter.channels.items() if name not in taken})
+        taken.update(meter.channels)
+    return own
 
 
 def sources_of(meters: Sequence[Meter]) -> Dict[str, str]:
-    """Return each channel's source; of two meters with one channel the first counts."""
-    sources: Dict[str, str] = {}
-    for meter in meters:
-        for name, channel in meter.channels.items():
-            sources.setdefault(name, channel.source)
-    return sources
+    """Return each channel's source; of two meters with one channel the first counts.
+
+    A meter may learn while it reads what it reads from: ask at the end of the work.
+    """
+    own = _own_channels(meters)
+    return {name: channel.source for channels in own for name, channel in channels.items()}
 
 
 def facts_of(meters: Sequence[Meter]) -> Dict[str, str]:
@@ -225,12 +234,7 @@ def facts_of(meters: Sequence[Meter]) -> Dict[str, str]:
     return facts
 
 
-def problems_of(meters: Sequence[Meter]) -> List[str]:
-    """Return why meters were lost since they were opened."""
-    return [meter.problem for meter in meters if meter.problem]
-
-
-def close_all(meters: Sequence[Any]) -> None:
+def close_all(meters: Sequence[Meter]) -> None:
     """Close every meter."""
     for meter in meters:
         meter.close()

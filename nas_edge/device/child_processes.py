@@ -1,0 +1,96 @@
+"""Who descends from a process, looked for as often as it is cheap.
+
+The kernel's own list (``/proc/<pid>/task/<tid>/children``) is missing from many kernels, and
+psutil's way, a look at every process of the machine, takes milliseconds. So a process that has no
+child is told by one system call, and looking is spaced out by what it costs.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Callable, Iterator, List, Tuple
+
+LOOK_SHARE = 0.002  # of one core
+LEAST_WAIT_S = 0.1
+
+
+class ChildFinder:
+    """The processes that descend from one, as of the last look.
+
+    Args:
+        pid: Their ancestor.
+        look: Returns the descendants' process ids.
+        clock: Seconds.
+    """
+
+    def __init__(
+        self,
+        pid: int,
+        look: Callable[[int], List[int]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pid = pid
+        self._look = look
+        self._clock = clock
+        self._found: Tuple[int, ...] = ()
+        self._due = clock()
+
+    def pids(self) -> Tuple[int, ...]:
+        """Return the descendants, at most some seconds old; some may have ended since."""
+        now = self._clock()
+        if self._pid == os.getpid() and has_no_child():
+            self._found, self._due = (), now  # the first child is looked for at once
+        elif now >= self._due:
+            began = time.thread_time()
+            self._found = tuple(self._look(self._pid))
+            cost_s = time.thread_time() - began
+            self._due = now + max(LEAST_WAIT_S, cost_s / LOOK_SHARE)
+        return self._found
+
+
+def has_no_child() -> bool:
+    """Return whether this process certainly has no child; False where the system cannot tell."""
+    if not hasattr(os, "waitid"):
+        return False
+    try:  # WNOWAIT: whoever waits for a child that ended still gets it
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def descendants(pid: int, proc: Path = Path("/proc")) -> List[int]:
+    """Return the ids of all processes that descend from one, in no order."""
+    if not (proc / f"{pid}/task/{pid}/children").exists():
+        return descendants_by_psutil(pid)
+    found: List[int] = []
+    waiting = [pid]
+    while waiting:
+        children = list(_listed_children(proc / str(waiting.pop())))
+        found += children
+        waiting += children
+    return found
+
+
+def descendants_by_psutil(pid: int) -> List[int]:
+    """Return the same from the parents of all processes of the machine; [] once it has ended."""
+    import psutil
+
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _listed_children(process: Path) -> Iterator[int]:
+    try:  # each thread lists the children that it started
+        threads = list((process / "task").iterdir())
+    except OSError:
+        return
+    for thread in threads:
+        try:
+            yield from map(int, (thread / "children").read_text().split())
+        except OSError:  # the thread has ended
+            continue
