@@ -10,11 +10,19 @@ batch 16 and 32). On CUDA the libraries' workspaces are not in it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import List
 
-from nas_edge.candidate.activations import backward_moments, num_dense_convolutions
+from nas_edge.candidate.activations import (
+    Moment,
+    backward_moments,
+    num_dense_convolutions,
+    while_accumulating,
+)
+from nas_edge.candidate.optimizer_states import optimizer_bytes
 from nas_edge.config.study import RecipeConfig
-from nas_edge.models.counts import count_model
+from nas_edge.models.counts import count_model, tensor_sizes
 from nas_edge.space.architecture import Architecture
+from nas_edge.space.plan import Plan
 
 SOURCE = "estimate (saved tensors and gradients by operation)"
 # Of the estimate without the compiled kernels; what exceeds a limit even so is never started.
@@ -66,19 +74,28 @@ def estimate_cost(
     """
     plan = architecture.plan
     counts = count_model(plan, recipe.image_size, num_outputs)
-    element_bytes = 4 if recipe.precision == "fp32" else 2
-    moments = backward_moments(plan, recipe.image_size, recipe.batch_size, element_bytes)
-    peak = max(moments, key=lambda moment: moment.total)
+    peak = max(_moments(plan, recipe), key=lambda moment: moment.total)
     head = 4 * (plan.out_channels + 1) * num_outputs
-    states = {"adam": 2, "adamw": 2, "sgd": 1 if recipe.momentum else 0}[recipe.optimizer]
     return CostEstimate(
         num_params=counts.num_params,
         num_trainable=counts.num_trainable,
         macs=counts.macs,
         parameter_bytes=4 * counts.num_params,
         gradient_bytes=peak.param_gradients + head,
-        optimizer_bytes=4 * counts.num_trainable * states,
+        optimizer_bytes=optimizer_bytes(recipe, tensor_sizes(plan, num_outputs)),
         activation_bytes=peak.saved,
         workspace_bytes=peak.flowing,
         kernel_bytes=KERNEL_BYTES * num_dense_convolutions(plan, recipe.image_size),
     )
+
+
+def _moments(plan: Plan, recipe: RecipeConfig) -> List[Moment]:
+    """Return what is alive at each operation of a step's backward pass, or of its dearest part."""
+    element_bytes = 4 if recipe.precision == "fp32" else 2
+    num_parts = recipe.num_micro_batches(recipe.batch_size)
+    largest = -(-recipe.batch_size // num_parts)
+    moments = backward_moments(plan, recipe.image_size, largest, element_bytes)
+    if num_parts == 1:
+        return moments
+    waiting = (recipe.batch_size - largest) * 3 * recipe.image_size**2
+    return while_accumulating(moments, 4 * waiting)

@@ -13,7 +13,8 @@ from nas_edge.device import cuda_memory
 from nas_edge.device.process_memory import HighWater, fix_allocator_thresholds
 from nas_edge.models.xception import XceptionNet
 from nas_edge.space.references import reference_architecture
-from nas_edge.training.recipe import autocast, build_optimizer, build_scaler, loss_of
+from nas_edge.training.recipe import build_optimizer, build_scaler
+from nas_edge.training.step import train_step
 
 Send = Callable[[Dict[str, Any]], None]
 PROBE_STEPS = 3
@@ -69,12 +70,7 @@ def _take_steps(
     scaler = build_scaler(recipe)
     for step in range(num_steps):
         images, labels = _random_batch(job, recipe, device)
-        optimizer.zero_grad(set_to_none=True)
-        with autocast(recipe, device):
-            loss = loss_of(model(images), labels, recipe.label_smoothing)
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        scaler.step(optimizer)
-        scaler.update()
+        train_step(model, images, labels, recipe, optimizer, scaler, device)
         send({"event": "probe", "step": step + 1})
 
 

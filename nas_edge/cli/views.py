@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional
 import click
 
 from nas_edge.cli.find import find
-from nas_edge.config.files import load_yaml, shipped_files
+from nas_edge.config.files import load_yaml, shipped_files, validated
 from nas_edge.config.units import format_bytes
 from nas_edge.errors import ConfigError
 from nas_edge.models.counts import LayerCount, count_layers, count_model
@@ -39,7 +39,7 @@ def estimate_command(what: str, as_json: bool, **options: Any) -> None:
     settings = {**defaults, **{key: value for key, value in options.items() if value is not None}}
     classes = settings.pop("classes")
     num_outputs = _num_outputs(classes)
-    recipe = RecipeConfig(**settings)
+    recipe = validated(RecipeConfig, settings, what)
     networks = found.references if isinstance(found, SearchSpace) else {name: found}
     if not networks:
         raise ConfigError(f"{what}: has no references to estimate; name an architecture")
@@ -52,8 +52,9 @@ def estimate_command(what: str, as_json: bool, **options: Any) -> None:
         click.echo(json.dumps(rows, indent=1))
         return
     for one, cost in costs.items():
+        parts = f" in parts of {recipe.micro_batch}" if recipe.micro_batch else ""
         click.echo(
-            f"{one}: {recipe.image_size} px, batch {recipe.batch_size}, {recipe.optimizer}, "
+            f"{one}: {recipe.image_size} px, batch {recipe.batch_size}{parts}, {recipe.optimizer}, "
             f"{recipe.precision}, {classes} classes; by part at the moment of the peak"
         )
         click.echo(f"  parameters {cost.num_params:>14,}   MACs {cost.macs:,} an image")

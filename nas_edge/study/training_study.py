@@ -18,6 +18,8 @@ from nas_edge.device.machine import Device, find_device
 from nas_edge.errors import ConfigError
 from nas_edge.space.search_space import SearchSpace
 from nas_edge.space.smallest import smallest_points
+from nas_edge.space.training_choices import searched_recipes, searched_space
+from nas_edge.study.checks import check_trainable
 from nas_edge.study.engine import ignore, run_in
 from nas_edge.study.log import logged
 from nas_edge.study.records import TrialRecord
@@ -29,7 +31,6 @@ from nas_edge.study.run_folder import (
     write_whole,
 )
 from nas_edge.study.session import Event
-from nas_edge.training.recipe import check_precision
 
 
 def run_training_study(
@@ -40,6 +41,7 @@ def run_training_study(
     storage: Optional[str] = None,
     device: str = "auto",
     on_event: Callable[[Event], None] = ignore,
+    where: str = "study",
 ) -> List[TrialRecord]:
     """Run a study file's study, or go on with it.
 
@@ -50,6 +52,7 @@ def run_training_study(
         storage: Database URL; the run's own SQLite file by default.
         device: "auto", "cpu" or "cuda".
         on_event: Hears of everything as it happens.
+        where: Names the study file in errors.
     Raises:
         ConfigError: If the study cannot run as it is written.
         DataError: If the images cannot be used.
@@ -57,9 +60,10 @@ def run_training_study(
         EnvironmentProblem: If the machine is at fault.
     """
     space_config, space_path = load_space_config(config.space, beside)
-    space = SearchSpace.from_config(space_config, str(space_path))
+    networks = SearchSpace.from_config(space_config, str(space_path))
+    space = searched_space(networks, config)
     found = find_device(device)
-    check_precision(config.recipe, found.kind)
+    check_trainable(config, found, where)
     folder = create_or_open(Path(out), config.name, storage)
     on_event = logged(folder.path / "log.txt", on_event)
     with folder.locked(), disk_errors(folder.path):
@@ -69,7 +73,7 @@ def run_training_study(
             folder.cache,
             lambda text: on_event({"event": "note", "text": text}),
         )
-        _check_space(space, config, images)
+        _check_space(networks, config, images)
         return run_in(
             folder,
             space,
@@ -94,7 +98,7 @@ def run_training_study(
 
 def _begin(
     config: StudyConfig,
-    space: SearchSpace,
+    space: Any,
     space_config: SpaceConfig,
     images: ImageSet,
     device: Device,
@@ -126,16 +130,22 @@ def _check_space(space: SearchSpace, config: StudyConfig, images: ImageSet) -> N
     Raises:
         ConfigError: Naming what the smallest candidate needs.
     """
-    recipe = config.recipe
-    points = smallest_points(space, recipe.image_size, batch_size=recipe.batch_size)
-    costs = [estimate_cost(point, config.recipe, images.num_outputs) for point in points]
+    # A learning rate needs no memory: one recipe of each kind that does.
+    kinds = {(r.precision, r.optimizer, r.micro_batch): r for r in searched_recipes(config)}
+    costs = [
+        estimate_cost(point, recipe, images.num_outputs)
+        for recipe in kinds.values()
+        for point in smallest_points(
+            space, recipe.image_size, batch_size=recipe.micro_batch or recipe.batch_size
+        )
+    ]
     needs = min(cost.peak_bytes for cost in costs)
     least = min(cost.lower_bound_bytes for cost in costs)
     if config.memory_limit is not None and least > config.memory_limit:
         raise ConfigError(
             f"memory_limit must be at least what the smallest candidate needs, an estimated "
             f"{format_bytes(needs)}, but got {format_bytes(config.memory_limit)}; raise it, or "
-            "lower recipe.batch_size or recipe.image_size"
+            "lower recipe.batch_size, recipe.micro_batch or recipe.image_size"
         )
 
 
@@ -153,7 +163,7 @@ def _write_resolved(config: StudyConfig, space: SpaceConfig, path: Path) -> None
 
 
 def _study_event(
-    config: StudyConfig, space: SearchSpace, images: ImageSet, device: Device, path: Path
+    config: StudyConfig, space: Any, images: ImageSet, device: Device, path: Path
 ) -> Event:
     return {
         "event": "study",

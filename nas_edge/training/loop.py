@@ -29,6 +29,7 @@ from nas_edge.training.recipe import (
     num_correct,
     set_learning_rate,
 )
+from nas_edge.training.step import train_step
 
 CHECK_EVERY_STEPS = 25
 
@@ -194,15 +195,9 @@ def _train_epoch(
     seen = 0
     for step, (batch, labels) in enumerate(images.shuffled(seed, epoch)):
         set_learning_rate(optimizer, learning_rate_at(recipe, (epoch - 1) * steps + step, steps))
-        optimizer.zero_grad(set_to_none=True)
-        with autocast(recipe, device):
-            logits = model(batch)
-            loss = loss_of(logits, labels, recipe.label_smoothing)
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        scaler.step(optimizer)
-        scaler.update()
-        total += loss.detach() * len(labels)
-        correct += num_correct(logits.detach(), labels)
+        loss, right = train_step(model, batch, labels, recipe, optimizer, scaler, device)
+        total += loss * len(labels)
+        correct += right
         seen += len(labels)
         if step % CHECK_EVERY_STEPS == CHECK_EVERY_STEPS - 1 or step == steps - 1:
             _check_finite("training", float(total), f"by epoch {epoch}, step {step + 1}")
