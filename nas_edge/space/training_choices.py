@@ -196,10 +196,12 @@ def split_point(data: Mapping[str, Any]) -> Tuple[Dict[str, Any], Dict[str, Any]
 
 
 def describe_training(settings: Mapping[str, Any]) -> str:
-    """Return a training's values in a few words, e.g. ``bf16, sgd 0.05, micro-batch 8``."""
+    """Return a training's values in a few words, e.g. ``bf16, sgd, learning rate 0.05``."""
     parts = [str(settings["precision"])] if "precision" in settings else []
-    optimizer = [str(settings[k]) for k in ("optimizer", "learning_rate") if k in settings]
-    parts += [" ".join(optimizer)] if optimizer else []
+    if "optimizer" in settings:
+        parts.append(str(settings["optimizer"]))
+    if "learning_rate" in settings:
+        parts.append(f"learning rate {settings['learning_rate']}")
     if "micro_batch" in settings:
         micro_batch = settings["micro_batch"]
         parts.append("whole batch" if micro_batch is None else f"micro-batch {micro_batch}")
