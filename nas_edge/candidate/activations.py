@@ -116,6 +116,24 @@ def backward_moments(
     return _moments(_written_down(plan, image_size, batch_size, element_bytes).ops)
 
 
+def while_accumulating(moments: List[Moment], waiting_bytes: int) -> List[Moment]:
+    """Return the moments of a micro-batch that is not the first.
+
+    Every gradient is there from the one before, that of the operation at hand a second time until
+    it is added; ``waiting_bytes`` are the batch's other images.
+    """
+    everything = moments[0].param_gradients
+    afterwards = [moment.param_gradients for moment in moments[1:]] + [0]
+    return [
+        Moment(
+            {**moment.kept, "stem": moment.kept.get("stem", 0) + waiting_bytes},
+            everything + moment.param_gradients - after,
+            moment.flowing,
+        )
+        for moment, after in zip(moments, afterwards)
+    ]
+
+
 def num_dense_convolutions(plan: Plan, image_size: int) -> int:
     """Return how many convolutions of different shape are dense and larger than 1x1."""
     return len(_written_down(plan, image_size, 1, 4).dense_convolutions)

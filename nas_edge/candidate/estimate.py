@@ -11,13 +11,20 @@ calibration by probes (`calibration.py`) for the rest.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Dict, Mapping, Optional
+from typing import Dict, List, Mapping, Optional
 
-from nas_edge.candidate.activations import backward_moments, num_dense_convolutions
+from nas_edge.candidate.activations import (
+    Moment,
+    backward_moments,
+    num_dense_convolutions,
+    while_accumulating,
+)
 from nas_edge.candidate.calibration import Calibration
+from nas_edge.candidate.optimizer_states import optimizer_bytes
 from nas_edge.config.study import RecipeConfig
-from nas_edge.models.counts import count_model
+from nas_edge.models.counts import count_model, tensor_sizes
 from nas_edge.space.architecture import Architecture
+from nas_edge.space.plan import Plan
 
 QUICK, EXACT = "quick", "exact"
 SOURCES = {
@@ -111,15 +118,12 @@ def estimate_cost(
     """
     plan = architecture.plan
     counts = count_model(plan, recipe.image_size, num_outputs)
-    element_bytes = 4 if recipe.precision == "fp32" else 2
-    moments = backward_moments(plan, recipe.image_size, recipe.batch_size, element_bytes)
-    peak = max(moments, key=lambda moment: moment.total)
+    peak = max(_moments(plan, recipe), key=lambda moment: moment.total)
     head = 4 * (plan.out_channels + 1) * num_outputs
-    states = {"adam": 2, "adamw": 2, "sgd": 1 if recipe.momentum else 0}[recipe.optimizer]
     parts = {
         "parameters": 4 * counts.num_params,
         "gradients": peak.param_gradients + head,
-        "optimizer": 4 * counts.num_trainable * states,
+        "optimizer": optimizer_bytes(recipe, tensor_sizes(plan, num_outputs)),
         **{f"activations {flow}": size for flow, size in peak.kept.items()},
         "workspace": peak.flowing,
         "kernels": kernel_bytes(architecture, recipe, device),
@@ -141,3 +145,15 @@ def in_order(parts: Mapping[str, int]) -> Dict[str, int]:
     names = ["parameters", "gradients", "optimizer"]
     names += [*(f"activations {flow}" for flow in FLOWS), "workspace", "kernels"]
     return {name: parts.get(name, 0) for name in names}
+
+
+def _moments(plan: Plan, recipe: RecipeConfig) -> List[Moment]:
+    """Return what is alive at each operation of a step's backward pass, or of its dearest part."""
+    element_bytes = 4 if recipe.precision == "fp32" else 2
+    num_parts = recipe.num_micro_batches(recipe.batch_size)
+    largest = -(-recipe.batch_size // num_parts)
+    moments = backward_moments(plan, recipe.image_size, largest, element_bytes)
+    if num_parts == 1:
+        return moments
+    waiting = (recipe.batch_size - largest) * 3 * recipe.image_size**2
+    return while_accumulating(moments, 4 * waiting)

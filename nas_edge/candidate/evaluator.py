@@ -10,7 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
 from nas_edge.candidate.calibrating import calibrate_device, drawn_from
 from nas_edge.candidate.calibration import Calibration
@@ -29,6 +29,7 @@ from nas_edge.data.image_set import ImageSet
 from nas_edge.device.machine import Device, available_memory_bytes, versions
 from nas_edge.models.counts import count_model
 from nas_edge.space.architecture import Architecture
+from nas_edge.space.training_choices import TrainedArchitecture
 from nas_edge.training.savers import Saver, usable_savers
 
 PROBE_TASK = "nas_edge.candidate.probe:probe"
@@ -37,6 +38,7 @@ TRAINING_TASK = "nas_edge.candidate.child:train_candidate"
 SHAPES_MEMORY = (
     "image_size",
     "batch_size",
+    "micro_batch",
     "optimizer",
     "momentum",
     "precision",
@@ -59,7 +61,7 @@ class TrainingEvaluator:
     """Train candidates on this device.
 
     Args:
-        recipe: How.
+        recipe: How; a point that was chosen with its training brings values of its own.
         images: On what.
         device: Where.
         memory_limit_bytes: What a candidate may need; None for no limit.
@@ -84,12 +86,15 @@ class TrainingEvaluator:
         """Return the evaluator of one trial."""
         return replace(self, job=job)
 
-    def __call__(self, architecture: Architecture) -> Measurement:
-        """Train one architecture in a process of its own and return what was measured."""
+    def __call__(self, point: Union[Architecture, TrainedArchitecture]) -> Measurement:
+        """Train one point in a process of its own and return what was measured."""
+        if isinstance(point, TrainedArchitecture):
+            chosen = replace(self, recipe=point.recipe(self.recipe))
+            return chosen(point.architecture).with_details(train=point.settings)
         started = time.monotonic()
         job = self.job or Job(0, 0, Path(tempfile.mkdtemp(prefix="nas-edge-")))
         job.folder.mkdir(parents=True, exist_ok=True)
-        measured = self._evaluate(architecture, job)
+        measured = self._evaluate(point, job)
         return replace(
             measured,
             seed=job.seed,

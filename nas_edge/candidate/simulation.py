@@ -23,8 +23,9 @@ from torch.utils._pytree import tree_flatten
 
 from nas_edge.candidate.calibration import Calibration
 from nas_edge.candidate.estimate import EXACT, CostEstimate, in_order, kernel_bytes
+from nas_edge.candidate.optimizer_states import optimizer_bytes
 from nas_edge.config.study import RecipeConfig
-from nas_edge.models.counts import count_model
+from nas_edge.models.counts import count_model, tensor_sizes
 from nas_edge.models.xception import XceptionNet
 from nas_edge.space.architecture import Architecture
 from nas_edge.training.in_backward import build_saving_optimizer
@@ -56,7 +57,12 @@ def estimate_exactly(
     """
     counts = count_model(architecture.plan, recipe.image_size, num_outputs)
     target = torch.device(device if torch.cuda.is_available() else "cpu")
-    parts = simulate_step(architecture, recipe, num_outputs, saver or Saver(), target)
+    followed = recipe
+    if recipe.optimizer == "adam8bit":  # its library does not run on tensors without contents
+        followed = recipe.model_copy(update={"optimizer": "sgd", "momentum": 0.0})
+    parts = simulate_step(architecture, followed, num_outputs, saver or Saver(), target)
+    if recipe.optimizer == "adam8bit":
+        parts[OPTIMIZER] = optimizer_bytes(recipe, tensor_sizes(architecture.plan, num_outputs))
     parts["kernels"] = kernel_bytes(architecture, recipe, device)
     return CostEstimate(
         counts.num_params, counts.num_trainable, counts.macs, in_order(parts), EXACT, calibration
@@ -89,7 +95,7 @@ def simulate_step(
         _make_state(model, optimizer, ledger)
         _follow_gradients(model, ledger)
         ledger.forget_peak()
-        images, labels = _batch(recipe, num_outputs, device)
+        images, labels = _batch(recipe, device)
         ledger.take([images, labels], "activations stem")
         train_step(model, images, labels, recipe, optimizer, scaler, device)
         parts = dict(ledger.at_peak)
@@ -246,7 +252,7 @@ def _follow_gradients(model: XceptionNet, ledger: _StorageLedger) -> None:
         param.register_post_accumulate_grad_hook(on_gradient)  # type: ignore[no-untyped-call]
 
 
-def _batch(recipe: RecipeConfig, num_outputs: int, device: torch.device) -> Tuple[Tensor, Tensor]:
+def _batch(recipe: RecipeConfig, device: torch.device) -> Tuple[Tensor, Tensor]:
     size = recipe.image_size
     images = torch.empty(recipe.batch_size, size, size, 3, device=device).permute(0, 3, 1, 2)
     if recipe.memory_format != "channels_last":

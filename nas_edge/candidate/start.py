@@ -13,13 +13,17 @@ import torch._dynamo
 from nas_edge.config.study import RecipeConfig
 from nas_edge.models.xception import XceptionNet, build_model
 from nas_edge.space.architecture import Architecture
+from nas_edge.training.recipe import import_bitsandbytes
 from nas_edge.training.savers import Saver
 
 
 def prepare(job: Mapping[str, Any]) -> Tuple[RecipeConfig, torch.device]:
     """Return the job's recipe and device; set the threads."""
     torch.set_num_threads(job["num_threads"])
-    return RecipeConfig.model_validate(job["recipe"]), torch.device(job["device"])
+    recipe = RecipeConfig.model_validate(job["recipe"])
+    if recipe.optimizer == "adam8bit":
+        import_bitsandbytes()  # its code belongs to the baseline, not to the candidate
+    return recipe, torch.device(job["device"])
 
 
 def build(job: Mapping[str, Any], recipe: RecipeConfig, device: torch.device) -> XceptionNet:

@@ -12,6 +12,7 @@ from nas_edge.errors import ConfigError, NasEdgeError, SpaceError
 from nas_edge.space.architecture import Architecture
 from nas_edge.space.references import REFERENCE_NAMES, parse_reference
 from nas_edge.space.search_space import SearchSpace
+from nas_edge.space.training_choices import describe_training, split_point
 
 Found = Union[SearchSpace, Architecture]
 PAPERS = {"classes": 2, "image_size": 224, "batch_size": 16, "optimizer": "adam"}
@@ -31,7 +32,7 @@ def find(what: str) -> Tuple[str, Found, Mapping[str, Any]]:
     if Path(what).is_file():
         data = load_yaml(Path(what))
         if "strides" in data and isinstance(data.get("stem"), dict) and "widths" in data["stem"]:
-            return what, Architecture.load(Path(what)), PAPERS
+            return _candidate_file(what, data)
         return what, SearchSpace.load(what), PAPERS
     if what in shipped_files("search_spaces"):
         return what, SearchSpace.load(what), PAPERS
@@ -55,6 +56,20 @@ def find_calibration(what: str) -> Optional[Calibration]:
     return load_calibration(Path(trial.group(1)) / CALIBRATION_FILE)
 
 
+def _candidate_file(what: str, data: Mapping[str, Any]) -> Tuple[str, Found, Mapping[str, Any]]:
+    """A network's file, or a candidate's with how it was trained."""
+    try:
+        network, training = split_point(data)
+        architecture = Architecture.from_dict(network)
+    except SpaceError as err:
+        raise SpaceError(f"{what}: {err}") from err
+    return _named(what, training), architecture, {**PAPERS, **training}
+
+
+def _named(name: str, training: Mapping[str, Any]) -> str:
+    return f"{name}, trained with {describe_training(training)}" if training else name
+
+
 def _trial(run: str, number: int) -> Tuple[str, Found, Mapping[str, Any]]:
     from nas_edge.study.run import open_run
 
@@ -62,12 +77,15 @@ def _trial(run: str, number: int) -> Tuple[str, Found, Mapping[str, Any]]:
     record = opened.record(number)
     name = f"{run}:{number}" + (f" ({record.reference})" if record.reference else "")
     try:
-        architecture = Architecture.from_dict(record.point)
+        network, training = split_point(record.point)
+        architecture = Architecture.from_dict(network)
     except (NasEdgeError, KeyError, TypeError, AttributeError) as err:
         raise ConfigError(
             f"{run}:{number}: must be a network of the template, but is another space's point"
         ) from err
+    name = _named(name, training)
     identity = opened.identity
     if "recipe" not in identity or "data" not in identity:
-        return name, architecture, PAPERS
-    return name, architecture, {**identity["recipe"], "classes": len(identity["data"]["classes"])}
+        return name, architecture, {**PAPERS, **training}
+    classes = len(identity["data"]["classes"])
+    return name, architecture, {**identity["recipe"], **training, "classes": classes}

@@ -156,8 +156,13 @@ def show(what: str, as_json: bool, **options: Any) -> None:
 @_network_options
 @click.option("--batch-size", type=click.IntRange(2, 65536), help="[default: the run's, or 16]")
 @click.option(
+    "--micro-batch",
+    type=click.IntRange(2, 65536),
+    help="Images at once [default: the run's, or the batch]",
+)
+@click.option(
     "--optimizer",
-    type=click.Choice(["adam", "adamw", "sgd"]),
+    type=click.Choice(["adam", "adamw", "sgd", "adam8bit"]),
     help="[default: the run's, or adam]",
 )
 @click.option(

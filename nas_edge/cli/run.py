@@ -41,6 +41,7 @@ def run_command(
                 storage=storage,
                 device=device,
                 on_event=on_event,
+                where=str(path),
             )
     except KeyboardInterrupt:
         click.echo(f"\nstopped; the same command goes on where it was ({folder})", err=True)

@@ -10,7 +10,7 @@ import click
 
 from nas_edge.candidate.estimate import CostEstimate, estimate_cost
 from nas_edge.cli.find import find, find_calibration
-from nas_edge.config.files import load_yaml, shipped_files
+from nas_edge.config.files import load_yaml, shipped_files, validated
 from nas_edge.config.units import format_bytes
 from nas_edge.errors import ConfigError
 from nas_edge.models.counts import LayerCount, count_layers, count_model
@@ -40,7 +40,7 @@ def estimate_command(
     name, found, defaults = find(what)
     settings = {**defaults, **{key: value for key, value in options.items() if value is not None}}
     classes = settings.pop("classes")
-    recipe = RecipeConfig(**settings)
+    recipe = validated(RecipeConfig, settings, what)
     networks = found.references if isinstance(found, SearchSpace) else {name: found}
     if not networks:
         raise ConfigError(f"{what}: has no references to estimate; name an architecture")
@@ -54,10 +54,11 @@ def estimate_command(
     if as_json:
         click.echo(json.dumps([_estimate_row(*estimate) for estimate in estimates], indent=1))
         return
+    parts = f" in parts of {recipe.micro_batch}" if recipe.micro_batch else ""
     for one, saver_name, cost in estimates:
         saved = "" if saver_name == "none" else f", memory saver {saver_name}"
         click.echo(
-            f"{one}: {recipe.image_size} px, batch {recipe.batch_size}, {recipe.optimizer}, "
+            f"{one}: {recipe.image_size} px, batch {recipe.batch_size}{parts}, {recipe.optimizer}, "
             f"{recipe.precision}, {classes} classes{saved}; by part at the moment of the peak"
         )
         for line in _estimate_lines(cost):

@@ -208,11 +208,19 @@ def _unknown_key(model: Type[BaseModel], loc: Any) -> str:
 def _known_keys(model: Type[BaseModel], parents: Any) -> List[str]:
     current: Any = model
     for parent in parents:
+        if isinstance(parent, int):  # an entry of a list, whose model was found by the list's name
+            continue
         fields = getattr(current, "model_fields", {})
-        annotation = fields[parent].annotation if parent in fields else None
-        options = getattr(annotation, "__args__", (annotation,))
-        current = next((o for o in options if hasattr(o, "model_fields")), annotation)
+        current = _model_in(fields[parent].annotation) if parent in fields else None
     return sorted(getattr(current, "model_fields", {}))
+
+
+def _model_in(annotation: Any) -> Any:
+    """Return the model that an annotation holds, e.g. of the entries of an optional list."""
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    found = map(_model_in, getattr(annotation, "__args__", ()))
+    return next((model for model in found if model is not None), None)
 
 
 def _show(value: Any) -> str:

@@ -6,10 +6,26 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from typing_extensions import Annotated, Literal
 
 from nas_edge.config.files import FrozenModel, find_file, load_yaml, validated
+from nas_edge.config.search import (
+    LearningRate,
+    MicroBatch,
+    OptimizerName,
+    PrecisionName,
+    SearchConfig,
+    training_options,
+)
 from nas_edge.config.units import parse_bytes, parse_seconds
 from nas_edge.errors import ConfigError
 
@@ -51,14 +67,25 @@ class AugmentationConfig(FrozenModel):
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
+# Keys that came after the first runs. One that is not used is left out where a recipe is stored, so
+# that a run that began without it goes on as what it was.
+_LATER_KEYS = ("micro_batch",)
+
+
 class RecipeConfig(FrozenModel):
-    """How a candidate is trained. The defaults train well in few epochs."""
+    """How a candidate is trained. The defaults train well in few epochs.
+
+    ``micro_batch`` is the most images that are worked through at once (None: the whole batch); a
+    batch's gradients are added up over them. "adam8bit" is AdamW with states of 8 bits; it needs
+    bitsandbytes.
+    """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 20
     batch_size: Annotated[int, Field(ge=2, le=65536)] = 32
     image_size: Annotated[int, Field(ge=8, le=2048)] = 64
-    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-3
+    micro_batch: Optional[MicroBatch] = None
+    optimizer: OptimizerName = "adamw"
+    learning_rate: LearningRate = 2e-3
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
@@ -67,7 +94,7 @@ class RecipeConfig(FrozenModel):
     label_smoothing: Share = 0.0
     dropout: Share = 0.2
     bn_momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: PrecisionName = "fp32"
     memory_format: Literal["channels_last", "contiguous"] = "channels_last"
     init: Literal["he", "keras"] = "he"
     weights: Literal["last", "best"] = "last"
@@ -81,6 +108,31 @@ class RecipeConfig(FrozenModel):
                 f"but got {self.warmup_epochs}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _micro_batch_is_a_part(self) -> RecipeConfig:
+        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+            raise ValueError(
+                f"micro_batch must be at most batch_size ({self.batch_size}), "
+                f"but got {self.micro_batch}"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused_later_keys(self, handler: SerializerFunctionWrapHandler) -> Dict[str, Any]:
+        data: Dict[str, Any] = handler(self)
+        unused = [key for key in _LATER_KEYS if getattr(self, key) is None]
+        return {key: value for key, value in data.items() if key not in unused}
+
+    def num_micro_batches(self, num_images: int) -> int:
+        """Return into how many even parts a batch is split.
+
+        As many as keep each at ``micro_batch`` images at most, yet none of a single image, over
+        which batch normalisation has no variance: an odd batch in twos ends in one of three.
+        """
+        if self.micro_batch is None:
+            return 1
+        return max(1, min(-(-num_images // self.micro_batch), num_images // 2))
 
 
 # The authors' code: Adam with Keras's defaults, no early stop, the last epoch's weights, Keras's
@@ -171,6 +223,7 @@ class StudyConfig(FrozenModel):
     space: str
     data: DataConfig = DataConfig()
     recipe: RecipeConfig = RecipeConfig()
+    search: SearchConfig = SearchConfig()
     objectives: Tuple[ObjectiveName, ...] = ("val_accuracy", "peak_memory")
     trials: Annotated[int, Field(ge=1, le=10_000_000)] = 30
     time_budget: Optional[Seconds] = None
@@ -192,6 +245,11 @@ class StudyConfig(FrozenModel):
         if not 2 <= len(objectives) <= 3 or len(set(objectives)) != len(objectives):
             raise ValueError(f"must be two or three different names, but got {list(objectives)}")
         return objectives
+
+    @model_validator(mode="after")
+    def _search_goes_with_the_recipe(self) -> StudyConfig:
+        training_options(self.search, self.recipe.model_dump())
+        return self
 
 
 def load_study_config(

@@ -80,6 +80,19 @@ def count_model(plan: Plan, image_size: int, num_outputs: int) -> ModelCount:
     )
 
 
+def tensor_sizes(plan: Plan, num_outputs: int) -> List[int]:
+    """Return the elements of every trainable tensor of a network, in no particular order."""
+    residuals = [block.residual for block in plan.blocks if block.residual is not None]
+    sizes = [plan.out_channels * num_outputs, num_outputs]
+    for conv in (*plan.stem, *residuals):
+        sizes.append(conv.in_channels * conv.out_channels * conv.kernel**2)
+        sizes += [conv.out_channels] * (conv.bias + 2 * conv.norm)
+    for sep in (*(sep for block in plan.blocks for sep in block.convs), *plan.tail):
+        sizes += [sep.in_channels * sep.kernel**2, sep.in_channels * sep.out_channels]
+        sizes += [sep.out_channels] * (sep.bias + 2)
+    return sizes
+
+
 def _block_rows(block: Block, size: Size) -> Iterator[LayerCount]:
     yield from _sep_rows(block.name, block.flow, block.convs, size)
     out = _strided(size, block.stride)

@@ -8,7 +8,7 @@ import numpy as np
 
 from nas_edge.candidate.measurement import METRICS
 from nas_edge.pareto import hypervolume_history, quadrants, reference_point_of
-from nas_edge.report.rows import format_metric, metric_title
+from nas_edge.report.rows import format_metric, metric_title, training_text
 from nas_edge.study.records import TrialRecord, comparable, direction_of, front_of, losses_of
 
 _FRONT = "#0b6e4f"
@@ -165,6 +165,8 @@ def _axis_title(objective: str) -> str:
 
 def _hover(record: TrialRecord) -> str:
     lines: List[str] = [f"<b>{_escape(record.name)}</b>"]
+    if training_text(record):
+        lines.append(_escape(training_text(record)))
     for name, metric in record.measurement.metrics.items():
         lines.append(f"{_escape(metric_title(name))}: {_escape(format_metric(name, metric.value))}")
     return "<br>".join(lines)

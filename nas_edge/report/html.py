@@ -21,7 +21,9 @@ from nas_edge.report.rows import (
     outcome_counts,
     paper_record,
     shown_metrics,
+    training_text,
 )
+from nas_edge.space.training_choices import PREFIX
 from nas_edge.study.records import TrialRecord
 from nas_edge.study.run import Run
 from nas_edge.study.run_folder import unwritable, write_whole
@@ -126,8 +128,9 @@ def _plot(figure: Any, first: bool) -> str:
 
 def _cells(row: FrontRow, rows: Sequence[FrontRow], objectives: Sequence[str]) -> Dict[str, Any]:
     names = shown_metrics(rows, objectives)
+    training = training_text(row.record)
     return {
-        "name": row.record.name,
+        "name": f"{row.record.name} ({training})" if training else row.record.name,
         "number": row.record.number,
         "is_reference": row.record.reference is not None,
         "is_on_front": row.is_on_front,
@@ -166,6 +169,8 @@ def _point_text(point: Any) -> str:
 
 
 def _short(value: Any) -> str:
+    if value is None:
+        return "none"
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -177,6 +182,16 @@ def _sources(records: Sequence[TrialRecord], objectives: Sequence[str]) -> List[
     first = [name for name in objectives if name in found]
     rest = [name for name in found if name not in objectives]
     return [{"name": metric_title(name), "source": found[name]} for name in first + rest]
+
+
+def _searched_training(run: Run) -> str:
+    """Return the options of training beside the network, e.g. ``precision fp32 or bf16``."""
+    prefix = f"{PREFIX}."
+    return "; ".join(
+        f"{name[len(prefix) :]} {' or '.join(map(_short, values))}"
+        for name, values in run.identity.get("space", {}).items()
+        if name.startswith(prefix)
+    )
 
 
 def _facts(run: Run) -> List[Dict[str, str]]:
@@ -198,6 +213,9 @@ def _facts(run: Run) -> List[Dict[str, str]]:
         facts["recipe"] = ", ".join(
             f"{key} {value}" for key, value in recipe.items() if not isinstance(value, dict)
         )
+        searched = _searched_training(run)
+        if searched:
+            facts["training searched"] = f"{searched}; the recipe's own for the handcrafted"
     facts["seed"] = str(run.identity.get("seed", "–"))
     facts["again"] = f"nas-edge run {run.folder.path / 'study.yaml'} --out ANOTHER_FOLDER"
     return [{"name": name, "value": value} for name, value in facts.items()]

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from nas_edge.candidate.measurement import METRICS, Measurement
 from nas_edge.config.units import format_bytes
 from nas_edge.pareto import relations
+from nas_edge.space.training_choices import PREFIX, describe_training
 from nas_edge.study.records import TrialRecord, comparable, front_of, losses_of
 
 SHOWN = (
@@ -86,6 +87,13 @@ def paper_record(records: Sequence[TrialRecord]) -> Optional[TrialRecord]:
         if record.reference and record.reference.partition(" x")[0] == "xception-lite":
             return record
     return None
+
+
+def training_text(record: TrialRecord) -> str:
+    """Return the training that was chosen for a candidate, or "" where none was searched."""
+    point = record.point
+    training = point.get(PREFIX) if isinstance(point, Mapping) else None
+    return describe_training(training) if isinstance(training, Mapping) else ""
 
 
 def shown_metrics(rows: Sequence[FrontRow], objectives: Sequence[str]) -> List[str]:

@@ -14,6 +14,7 @@ from nas_edge.report.rows import (
     metric_title,
     paper_record,
     shown_metrics,
+    training_text,
 )
 
 HEADS = {
@@ -47,6 +48,9 @@ def front_table(rows: Sequence[FrontRow], objectives: Sequence[str], title: str)
     table = Table(title=Text(title), title_justify="left", header_style="bold")
     table.add_column("", no_wrap=True)
     table.add_column("candidate", no_wrap=True)
+    trainings = {row.record.number: training_text(row.record) for row in rows}
+    if any(trainings.values()):
+        table.add_column("training")
     for name in metrics:
         table.add_column(Text(HEADS.get(name, name)), justify="right", no_wrap=True)
     if paper is not None:
@@ -57,6 +61,8 @@ def front_table(rows: Sequence[FrontRow], objectives: Sequence[str], title: str)
         cells = [format_metric(name, record.value(name)) for name in metrics]
         if paper is not None:
             cells.append(_against(row, paper, objectives))
+        if any(trainings.values()):
+            cells.insert(0, trainings[record.number])
         style = "bold" if record.reference else ("" if row.is_on_front else "dim")
         table.add_row(mark, Text(record.name), *(Text(cell) for cell in cells), style=style)
     table.caption = "● on the front   ○ a reference that is not on it   bold: handcrafted"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from nas_edge.candidate.estimate import CostEstimate, estimate_cost
 from nas_edge.candidate.evaluator import TrainingEvaluator
 from nas_edge.candidate.process import ChildLimits
 from nas_edge.config.files import dump_yaml
 from nas_edge.config.space import SpaceConfig, load_space_config
-from nas_edge.config.study import StudyConfig
+from nas_edge.config.study import RecipeConfig, StudyConfig
 from nas_edge.config.units import format_bytes
 from nas_edge.data.image_set import ImageSet
 from nas_edge.data.source import load_image_set
@@ -19,7 +19,9 @@ from nas_edge.errors import ConfigError
 from nas_edge.space.architecture import Architecture
 from nas_edge.space.search_space import SearchSpace
 from nas_edge.space.smallest import smallest_points
+from nas_edge.space.training_choices import searched_recipes, searched_space
 from nas_edge.study.calibrating import CalibratedEvaluator
+from nas_edge.study.checks import check_trainable
 from nas_edge.study.engine import ignore, run_in
 from nas_edge.study.log import logged
 from nas_edge.study.records import TrialRecord
@@ -31,7 +33,6 @@ from nas_edge.study.run_folder import (
     write_whole,
 )
 from nas_edge.study.session import Event
-from nas_edge.training.recipe import check_precision
 from nas_edge.training.savers import Saver, usable_savers
 
 
@@ -43,6 +44,7 @@ def run_training_study(
     storage: Optional[str] = None,
     device: str = "auto",
     on_event: Callable[[Event], None] = ignore,
+    where: str = "study",
 ) -> List[TrialRecord]:
     """Run a study file's study, or go on with it.
 
@@ -53,6 +55,7 @@ def run_training_study(
         storage: Database URL; the run's own SQLite file by default.
         device: "auto", "cpu" or "cuda".
         on_event: Hears of everything as it happens.
+        where: Names the study file in errors.
     Raises:
         ConfigError: If the study cannot run as it is written.
         DataError: If the images cannot be used.
@@ -60,9 +63,10 @@ def run_training_study(
         EnvironmentProblem: If the machine is at fault.
     """
     space_config, space_path = load_space_config(config.space, beside)
-    space = SearchSpace.from_config(space_config, str(space_path))
+    networks = SearchSpace.from_config(space_config, str(space_path))
+    space = searched_space(networks, config)
     found = find_device(device)
-    check_precision(config.recipe, found.kind)
+    check_trainable(config, found, where)
     folder = create_or_open(Path(out), config.name, storage)
     on_event = logged(folder.path / "log.txt", on_event)
 
@@ -71,7 +75,7 @@ def run_training_study(
 
     with folder.locked(), disk_errors(folder.path):
         images = load_image_set(config.data, config.recipe.image_size, folder.cache, note)
-        _check_space(space, config, images, found)
+        _check_space(networks, config, images, found)
         evaluator = TrainingEvaluator(
             recipe=config.recipe,
             images=images,
@@ -84,7 +88,7 @@ def run_training_study(
         return run_in(
             folder,
             space,
-            CalibratedEvaluator(evaluator, space, folder.path, note),
+            CalibratedEvaluator(evaluator, networks, folder.path, note),
             objectives=config.objectives,
             trials=config.trials,
             sampler=config.sampler,
@@ -98,7 +102,7 @@ def run_training_study(
 
 def _begin(
     config: StudyConfig,
-    space: SearchSpace,
+    space: Any,
     space_config: SpaceConfig,
     images: ImageSet,
     device: Device,
@@ -132,19 +136,29 @@ def _check_space(space: SearchSpace, config: StudyConfig, images: ImageSet, devi
     Raises:
         ConfigError: Naming what the smallest candidate needs.
     """
-    recipe = config.recipe
-    points = smallest_points(space, recipe.image_size, batch_size=recipe.batch_size)
-    costs = [estimate_cost(p, recipe, images.num_outputs, device=device.kind) for p in points]
+    # A learning rate needs no memory: one recipe of each kind that does.
+    kinds = {(r.precision, r.optimizer, r.micro_batch): r for r in searched_recipes(config)}
+    smallest = [
+        (point, recipe)
+        for recipe in kinds.values()
+        for point in smallest_points(
+            space, recipe.image_size, batch_size=recipe.micro_batch or recipe.batch_size
+        )
+    ]
+    costs = [
+        estimate_cost(point, recipe, images.num_outputs, device=device.kind)
+        for point, recipe in smallest
+    ]
     if config.memory_limit is None or _fits(costs, config.memory_limit):
         return
     if config.memory_saver != "none":
-        costs += _costs_with_savers(points, config, images, device)
+        costs += _costs_with_savers(smallest, config, images, device)
     if not _fits(costs, config.memory_limit):
         needs = min(cost.peak_bytes for cost in costs)
         raise ConfigError(
             f"memory_limit must be at least what the smallest candidate needs, an estimated "
             f"{format_bytes(needs)}, but got {format_bytes(config.memory_limit)}; raise it, or "
-            "lower recipe.batch_size or recipe.image_size"
+            "lower recipe.batch_size, recipe.micro_batch or recipe.image_size"
         )
 
 
@@ -153,18 +167,22 @@ def _fits(costs: Sequence[CostEstimate], limit: int) -> bool:
 
 
 def _costs_with_savers(
-    points: Sequence[Architecture], config: StudyConfig, images: ImageSet, device: Device
+    points: Sequence[Tuple[Architecture, RecipeConfig]],
+    config: StudyConfig,
+    images: ImageSet,
+    device: Device,
 ) -> List[CostEstimate]:
     from nas_edge.candidate.simulation import estimate_exactly
 
-    savers = usable_savers(config.recipe)
-    if config.memory_saver != "auto":
-        savers = [Saver.of(config.memory_saver)]
-    return [
-        estimate_exactly(point, config.recipe, images.num_outputs, saver=saver, device=device.kind)
-        for point in points
-        for saver in savers
-    ]
+    costs = []
+    for point, recipe in points:
+        fixed = config.memory_saver
+        savers = usable_savers(recipe) if fixed == "auto" else [Saver.of(fixed)]
+        costs += [
+            estimate_exactly(point, recipe, images.num_outputs, saver=saver, device=device.kind)
+            for saver in savers
+        ]
+    return costs
 
 
 def _write_resolved(config: StudyConfig, space: SpaceConfig, path: Path) -> None:
@@ -181,7 +199,7 @@ def _write_resolved(config: StudyConfig, space: SpaceConfig, path: Path) -> None
 
 
 def _study_event(
-    config: StudyConfig, space: SearchSpace, images: ImageSet, device: Device, path: Path
+    config: StudyConfig, space: Any, images: ImageSet, device: Device, path: Path
 ) -> Event:
     return {
         "event": "study",

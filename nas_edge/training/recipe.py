@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import warnings
 from typing import Any, ContextManager
 
 import torch
@@ -19,6 +20,11 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """Return the optimizer; its fused form where this torch has it for the device."""
     params = [p for p in model.parameters() if p.requires_grad]
+    if recipe.optimizer == "adam8bit":
+        # Its Adam and AdamW are one rule with decoupled decay; this name says so.
+        return import_bitsandbytes().optim.AdamW8bit(  # type: ignore[no-any-return]
+            params, recipe.learning_rate, eps=recipe.adam_eps, weight_decay=recipe.weight_decay
+        )
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
             params, recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay
@@ -31,6 +37,24 @@ def build_optimizer(
         weight_decay=recipe.weight_decay,
         fused=True if has_fused_adam(device) else None,
     )
+
+
+def import_bitsandbytes() -> Any:
+    """Return the library of "adam8bit".
+
+    Raises:
+        ConfigError: If it is not installed.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of what the library does at its import
+            import bitsandbytes
+    except ImportError as err:
+        raise ConfigError(
+            f"recipe.optimizer adam8bit needs bitsandbytes ({err}); "
+            "pip install bitsandbytes, or choose adam, adamw or sgd"
+        ) from err
+    return bitsandbytes
 
 
 def has_fused_adam(device: torch.device) -> bool:
@@ -88,14 +112,14 @@ def num_correct(logits: Tensor, labels: Tensor) -> Tensor:
     return (predicted == labels).sum()
 
 
-def check_precision(recipe: RecipeConfig, device_kind: str) -> None:
-    """Refuse a precision that the device does not train in.
+def check_precision(recipe: RecipeConfig, device_kind: str, key: str = "recipe.precision") -> None:
+    """Refuse a precision that the device does not train in; ``key`` is where it was asked for.
 
     Raises:
         ConfigError: For fp16 without CUDA.
     """
     if recipe.precision == "fp16" and device_kind != "cuda":
-        raise ConfigError("recipe.precision must be fp32 or bf16 on a CPU, but got fp16")
+        raise ConfigError(f"{key} must be fp32 or bf16 on a CPU, but got fp16")
 
 
 def autocast(recipe: RecipeConfig, device: torch.device) -> ContextManager[Any]:

@@ -58,5 +58,5 @@ def usable_savers(recipe: RecipeConfig) -> List[Saver]:
 
     Accumulated gradients and loss scaling need every gradient before the optimizer's step.
     """
-    needs_all = recipe.precision == "fp16" or getattr(recipe, "micro_batch", None) is not None
+    needs_all = recipe.precision == "fp16" or recipe.micro_batch is not None
     return [saver for saver in SAVERS if not (saver.optimizer_in_backward and needs_all)]

@@ -9,7 +9,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nas_edge.candidate.activations import backward_moments, num_dense_convolutions
+from nas_edge.candidate.activations import (
+    Moment,
+    backward_moments,
+    num_dense_convolutions,
+    while_accumulating,
+)
 from nas_edge.candidate.estimate import estimate_cost
 from nas_edge.config.study import RecipeConfig
 from nas_edge.errors import SpaceError
@@ -99,6 +104,35 @@ def test_bf16_needs_less():
         for precision in ("fp32", "bf16")
     )
     assert 0.5 * full < half < 0.85 * full
+
+
+def test_a_micro_batch_needs_its_own_activations_and_every_gradient():
+    network = reference_architecture("xception", 0.25)
+    whole, part, small = (
+        estimate_cost(network, RecipeConfig(image_size=48, **sizes), 1)
+        for sizes in (
+            {"batch_size": 32},
+            {"batch_size": 32, "micro_batch": 8},
+            {"batch_size": 8},
+        )
+    )
+    waiting = 24 * 3 * 48 * 48 * 4  # the images of the other three parts
+    assert part.gradient_bytes >= 4 * part.num_trainable
+    more = part.peak_bytes - small.peak_bytes
+    assert waiting < more <= waiting + 4 * part.num_trainable
+    assert part.peak_bytes < 0.6 * whole.peak_bytes
+
+
+def test_gradients_wait_while_a_micro_batch_adds_to_them():
+    # The second operation's 40 bytes are there first; the first one's are the other 60.
+    moments = [Moment(10, 100, 3), Moment(25, 40, 2)]
+    assert while_accumulating(moments, 7) == [Moment(17, 160, 3), Moment(32, 140, 2)]
+
+
+def test_a_micro_batch_of_the_whole_batch_costs_the_same():
+    network = reference_architecture("xception", 0.25)
+    recipes = [RecipeConfig(batch_size=16, micro_batch=size) for size in (None, 16)]
+    assert len({estimate_cost(network, recipe, 1) for recipe in recipes}) == 1
 
 
 def test_an_image_that_is_too_small_is_refused():

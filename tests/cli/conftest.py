@@ -82,6 +82,11 @@ def workplace(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def make_workplace():
+    return Workplace
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A finished run of the tiny study; not to be changed."""
     place = Workplace(tmp_path_factory.mktemp("finished"))

@@ -37,6 +37,7 @@ data:
 recipe:
   epochs: 7
   batch_size: 5
+  micro_batch: 2
   image_size: 33
   optimizer: sgd
   learning_rate: 1e-7
@@ -54,6 +55,8 @@ recipe:
   weights: best
   augmentation: {flip_horizontal: true, flip_vertical: true, rotation: 0.1, translation: 0.2,
                  contrast: 0.3}
+search: {precision: [bf16, fp32], optimizer: [sgd, adam8bit], learning_rate: [1e-7, 0.5],
+         micro_batch: [2, null]}
 objectives: [val_accuracy, latency, params]
 trials: 77
 time_budget: 34.123456789h
@@ -167,6 +170,11 @@ def test_sampler_may_be_given_by_its_name_alone(tmp_path):
             "recipe.learning_rate must be a finite number, but got NaN",
         ),
         ("recipe: {batch_size: 1}", "recipe.batch_size must be at least 2, but got 1"),
+        ("recipe: {micro_batch: 1}", "recipe.micro_batch must be at least 2, but got 1"),
+        (
+            "recipe: {batch_size: 8, micro_batch: 9}",
+            "recipe.micro_batch must be at most batch_size (8), but got 9",
+        ),
         (
             "recipe: {augmentation: {rotation: .nan}}",
             "recipe.augmentation.rotation must be a",
@@ -244,6 +252,39 @@ def test_a_study_written_as_json_data_is_read_back_as_it_was(tmp_path, text):
     config = load(tmp_path, text)
 
     assert validated(StudyConfig, config.model_dump(mode="json"), "again") == config
+
+
+def test_a_recipe_without_micro_batches_is_stored_as_before_there_were_any():
+    # What a run of an earlier version has in its storage, and must still be found to be.
+    stored = {
+        "epochs": 20,
+        "batch_size": 32,
+        "image_size": 64,
+        "optimizer": "adamw",
+        "learning_rate": 0.002,
+        "schedule": "cosine",
+        "warmup_epochs": 0.5,
+        "weight_decay": 0.01,
+        "momentum": 0.9,
+        "adam_eps": 1e-08,
+        "label_smoothing": 0.0,
+        "dropout": 0.2,
+        "bn_momentum": 0.1,
+        "precision": "fp32",
+        "memory_format": "channels_last",
+        "init": "he",
+        "weights": "last",
+        "augmentation": {
+            "flip_horizontal": True,
+            "flip_vertical": False,
+            "rotation": 0.0,
+            "translation": 0.0,
+            "contrast": 0.0,
+        },
+    }
+
+    assert RecipeConfig().model_dump() == stored
+    assert RecipeConfig(micro_batch=8).model_dump() == {**stored, "micro_batch": 8}
 
 
 @given(seconds=st.floats(1e-9, 1e12), num_bytes=st.integers(1, 2**53))

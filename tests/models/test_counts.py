@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas_edge.errors import SpaceError
-from nas_edge.models.counts import count_layers, count_model
+from nas_edge.models.counts import count_layers, count_model, tensor_sizes
 from nas_edge.models.xception import XceptionNet, build_model
 from nas_edge.space.architecture import Architecture, Entry, Exit, Middle, Stem
 from nas_edge.space.references import reference_architecture
@@ -191,3 +191,11 @@ def test_too_small_an_image_is_refused_with_its_size(size: int) -> None:
 def test_image_without_pixels_is_refused(name: str, size: int) -> None:
     with pytest.raises(SpaceError, match=f"image_size must be .* but got {size}$"):
         count_layers(reference_architecture(name).plan, size, 2)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_trainable_tensor_has_its_size(seed):
+    architecture = random_architecture(seed)
+    sizes = [parameter.numel() for parameter in build_model(architecture, 5).parameters()]
+
+    assert sorted(tensor_sizes(architecture.plan, 5)) == sorted(sizes)

@@ -234,6 +234,45 @@ def test_report_is_written_where_a_link_leads_and_never_over_a_pipe(tmp_path):
     assert not (tmp_path / "pipe").is_file()
 
 
+class Trained(Listed):
+    """The same names, each with the training that was chosen for it."""
+
+    def to_json(self, point):
+        training = {"precision": "bf16" if point == "best" else "fp32", "micro_batch": None}
+        return {"flow": {"widths": [1, 2]}, "train": training}
+
+    def fingerprint(self):
+        return {"name": NAMES, "train.precision": ["fp32", "bf16"], "train.micro_batch": [None]}
+
+
+def test_report_and_table_tell_the_training_where_it_was_searched(tmp_path):
+    from rich.console import Console
+
+    identity = {"recipe": {"precision": "fp32"}}
+    run_study(
+        Trained(), evaluate, trials=6, out=tmp_path / "run", sampler="grid", identity=identity
+    )
+    run = open_run(tmp_path / "run")
+    rows = front_rows(run.records, OBJECTIVES)
+
+    text = " ".join(parse(render_report(run)).text)
+    number = next(r.number for r in run.records if r.point["train"]["precision"] == "bf16")
+    assert f"trial {number} (bf16, whole batch)" in text
+    assert "flow: widths 1-2; train: precision bf16, micro_batch none" in text
+    assert "precision fp32 or bf16; micro_batch none" in text
+    out = io.StringIO()
+    Console(file=out, width=160).print(front_table(rows, OBJECTIVES, "title"))
+    (line,) = [one for one in out.getvalue().splitlines() if "85.0%" in one]
+    assert "bf16, whole batch" in line
+    data = json.loads(front_json(rows, {}))
+    assert {row["point"]["train"]["precision"] for row in data["rows"]} == {"fp32", "bf16"}
+
+
+def test_a_table_without_searched_training_has_no_column_for_it(run):
+    table = front_table(front_rows(run.records, OBJECTIVES), OBJECTIVES, "title")
+    assert "training" not in [str(column.header) for column in table.columns]
+
+
 def test_report_takes_the_studys_accuracy_frontier(tmp_path):
     run_study(Listed(), evaluate, trials=3, out=tmp_path / "run", sampler="grid")
     (tmp_path / "run" / "study.yaml").write_text("accuracy_frontier: 0.42\n")

@@ -5,8 +5,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from nas_edge.candidate.optimizer_check import check_optimizer
 from nas_edge.config.study import AugmentationConfig, RecipeConfig
 from nas_edge.data.batches import Batches
+from nas_edge.device.machine import find_device
+from nas_edge.errors import ConfigError
 from nas_edge.models.xception import build_model
 from nas_edge.space.references import reference_architecture
 from nas_edge.training import loop
@@ -116,10 +119,16 @@ def test_equals_a_bare_pytorch_loop_bit_for_bit():
 
 
 @pytest.mark.parametrize(
-    "optimizer", ["adamw", "sgd", pytest.param("adam", marks=pytest.mark.slow)]
+    "optimizer",
+    ["adamw", "sgd", pytest.param("adam", marks=pytest.mark.slow), "adam8bit"],
 )
 def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(optimizer, tmp_path):
     recipe = recipe_of(optimizer=optimizer, epochs=4)
+    if optimizer == "adam8bit":
+        try:
+            check_optimizer(recipe, find_device("cpu"))
+        except ConfigError as err:
+            pytest.skip(str(err))
     whole_model, whole = run(recipe)
 
     class PowerCut(Exception):
@@ -243,6 +252,23 @@ def test_bf16_trains_and_ends_near_fp32():
     half = run(recipe_of(epochs=2, precision="bf16"))[1].history[-1]
     assert half.loss == pytest.approx(full.loss, rel=0.2)
     assert half.loss != full.loss
+
+
+def test_micro_batches_take_as_many_steps_and_learn():
+    steps = []
+    hooks = replace(SILENT, on_step=lambda *step: steps.append(step))
+    recipe = RecipeConfig(epochs=12, batch_size=8, micro_batch=4, image_size=32, learning_rate=0.01)
+    _, result = run(recipe, hooks=hooks, model=new_model(dropout=0.0))
+    assert steps == [(epoch, step, 3) for epoch in range(1, 13) for step in range(1, 4)]
+    assert result.history[-1].loss < 0.5 * result.history[0].loss
+    assert result.history[-1].val_accuracy >= 0.9
+
+
+def test_a_micro_batch_of_the_whole_batch_is_the_same_training():
+    model, result = run(recipe_of(epochs=2, micro_batch=8))
+    plain_model, plain_result = run(recipe_of(epochs=2))
+    assert plain(result.history) == plain(plain_result.history)
+    assert same_weights(model, plain_model)
 
 
 def test_what_the_hooks_hear():

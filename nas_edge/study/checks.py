@@ -1,0 +1,28 @@
+"""What a study asks for and this device cannot do, refused before anything trains."""
+
+from __future__ import annotations
+
+from nas_edge.candidate.optimizer_check import check_optimizer
+from nas_edge.config.study import StudyConfig
+from nas_edge.device.machine import Device
+from nas_edge.errors import ConfigError
+from nas_edge.space.training_choices import searched_recipes
+from nas_edge.training.recipe import check_precision
+
+
+def check_trainable(config: StudyConfig, device: Device, where: str) -> None:
+    """Refuse a precision or an optimizer that no candidate could be trained with here.
+
+    Raises:
+        ConfigError: Naming file, key, rule and value.
+    """
+    recipes = searched_recipes(config)
+    try:
+        for recipe in {r.precision: r for r in recipes}.values():
+            section = "recipe" if recipe.precision == config.recipe.precision else "search"
+            check_precision(recipe, device.kind, f"{section}.precision")
+        for recipe in {r.optimizer: r for r in recipes}.values():
+            section = "recipe" if recipe.optimizer == config.recipe.optimizer else "search"
+            check_optimizer(recipe, device, f"{section}.optimizer")
+    except ConfigError as err:
+        raise ConfigError(f"{where}: {err}") from err
