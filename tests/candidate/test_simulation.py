@@ -1,4 +1,4 @@
-"""The exact tier against arithmetic, against the quick tier, and against what torch really holds."""
+"""The exact tier against arithmetic, the quick tier, and what torch really holds."""
 
 import random
 
