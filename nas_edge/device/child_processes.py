@@ -2,7 +2,8 @@
 
 The kernel's own list (``/proc/<pid>/task/<tid>/children``) is missing from many kernels, and
 psutil's way, a look at every process of the machine, takes milliseconds. So a process that has no
-child is told by one system call, and looking is spaced out by what it costs.
+child is told by one system call, and looking is spaced out by what it costs, except just after
+children came or went: they seldom come alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Callable, Iterator, List, Tuple
 
-LOOK_SHARE = 0.002  # of one core
+LOOK_SHARE = 0.0005  # of one core
 LEAST_WAIT_S = 0.1
 
 
@@ -36,6 +37,7 @@ class ChildFinder:
         self._clock = clock
         self._found: Tuple[int, ...] = ()
         self._due = clock()
+        self._wait_s = LEAST_WAIT_S
 
     def pids(self) -> Tuple[int, ...]:
         """Return the descendants, at most some seconds old; some may have ended since."""
@@ -43,11 +45,17 @@ class ChildFinder:
         if self._pid == os.getpid() and has_no_child():
             self._found, self._due = (), now  # the first child is looked for at once
         elif now >= self._due:
-            began = time.thread_time()
-            self._found = tuple(self._look(self._pid))
-            cost_s = time.thread_time() - began
-            self._due = now + max(LEAST_WAIT_S, cost_s / LOOK_SHARE)
+            self._look_now()
+            self._due = now + self._wait_s
         return self._found
+
+    def _look_now(self) -> None:
+        began = time.thread_time()
+        before, self._found = self._found, tuple(self._look(self._pid))
+        cost_s = time.thread_time() - began
+        longer_s = min(2 * self._wait_s, cost_s / LOOK_SHARE)
+        is_the_same = set(before) == set(self._found)
+        self._wait_s = max(longer_s, LEAST_WAIT_S) if is_the_same else LEAST_WAIT_S
 
 
 def has_no_child() -> bool:

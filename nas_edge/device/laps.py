@@ -98,8 +98,9 @@ class LevelTrack:
         """
         level = None
         if self._num_taken and self._last is not None and self._baseline is not None:
-            mean = self._area / self._seen_s if self._seen_s > 0 else self._last
             peak = max(self._peak, exact_peak)
+            mean = self._area / self._seen_s if self._seen_s > 0 else self._last
+            mean = min(mean, peak)  # rounding lifts the mean of equal readings above them
             low = self._baseline
             level = Level(peak - low, mean - low, self._last - low, self._seen_s)
         if self._last_at < now:

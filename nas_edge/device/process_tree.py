@@ -3,7 +3,7 @@
 Two readings of ``/proc`` are put together. ``statm`` costs microseconds and gives a process's
 anonymous memory, but a page that a forked child shares with its parent is in both. ``smaps_rollup``
 tells them apart and costs milliseconds. So every process's statm is read each time, and how much of
-it is shared is looked up now and then.
+it is shared is looked up now and then; until then a new child counts as what it grows by.
 
 A look takes the larger of two figures, each of which is no more than the truth:
 
@@ -23,7 +23,8 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, Iterable, Mapping, Optional
 
-LOOK_SHARE = 0.003  # of one core
+LOOK_SHARE = 0.001  # of one core
+SETTLE_S = 1.0  # after a child came it is looked at again: by then it has memory of its own
 
 ALONE = "process anonymous RSS"
 SHARED_ONCE = "process tree PSS without file pages"
@@ -79,7 +80,7 @@ class ProcTree:
         self._others: Dict[int, _Statm] = {}
         self._shared: Dict[int, int] = {}  # by child: what others of the tree have as well
         self._rest = 0  # neither the first process's nor one child's alone
-        self._look_due = -float("inf")
+        self._look_due = clock()
 
     def read_bytes(self) -> int:
         """Return what the tree holds now.
@@ -91,10 +92,13 @@ class ProcTree:
         if root == 0:
             raise ProcessLookupError("the process has ended")
         sizes = self._sizes_of_children()
+        now = self._clock()
+        if set(sizes) - set(self._shared):
+            self._look_due = min(self._look_due, now + SETTLE_S)
         self._shared = {pid: self._shared.get(pid, min(sizes[pid], root)) for pid in sizes}
         if not sizes:
-            self._rest = 0
-        elif self._clock() >= self._look_due:
+            self._rest, self._look_due = 0, now
+        elif now >= self._look_due:
             self._look(root, sizes)
         return root + self._alone(sizes) + self._rest
 

@@ -17,8 +17,8 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set
 from nas_edge.device.laps import Lap, Level, MeterLap, MeterLog
 from nas_edge.device.meter import Channel, Meter
 
-COST_SHARE = 0.008  # of one core, for all meters together
-OVERDRAFT_S = 0.05  # one dear reading among cheap ones does not make the next ones late
+COST_SHARE = 0.006  # of one core, for all meters together
+OVERDRAFT_S = 0.03  # likewise: a dear reading among cheap ones does not make the next ones late
 ANSWER_TIMEOUT_S = 1.0  # a lap waits no longer for its last readings
 
 __all__ = ["Lap", "Level", "Sampler", "close_all", "facts_of", "sources_of"]
@@ -27,12 +27,14 @@ __all__ = ["Lap", "Level", "Sampler", "close_all", "facts_of", "sources_of"]
 class Spacing:
     """When a meter is read next: at its interval, or later where it has cost more than its share.
 
-    Cost is a debt that time pays off at ``share`` seconds a second.
+    Cost is a debt that time pays off at ``share`` seconds a second; a debt above ``overdraft_s``
+    has to be waited for.
     """
 
-    def __init__(self, interval_s: float, share: float) -> None:
+    def __init__(self, interval_s: float, share: float, overdraft_s: float) -> None:
         self._interval_s = interval_s
         self._share = share
+        self._overdraft_s = overdraft_s
         self._debt_s = 0.0
         self._paid_at = -math.inf
 
@@ -40,14 +42,14 @@ class Spacing:
         """Return the seconds until the next reading, after one that cost so much."""
         self._debt_s = max(self._debt_s - self._share * (now - self._paid_at), 0.0) + cost_s
         self._paid_at = now
-        return max(self._interval_s, (self._debt_s - OVERDRAFT_S) / self._share)
+        return max(self._interval_s, (self._debt_s - self._overdraft_s) / self._share)
 
 
 class _Watch:
     """One meter and the thread that reads it."""
 
     def __init__(
-        self, meter: Meter, log: MeterLog, share: float, clock: Callable[[], float]
+        self, meter: Meter, log: MeterLog, spacing: Spacing, clock: Callable[[], float]
     ) -> None:
         self.meter = meter
         self.problem = ""
@@ -55,7 +57,7 @@ class _Watch:
         self._log = log
         self._lock = threading.Lock()  # of the log; never held while the meter is read
         self._clock = clock
-        self._spacing = Spacing(meter.interval_s, share)
+        self._spacing = spacing
         self._due = clock() + meter.interval_s
         self._requests: queue.SimpleQueue[Optional[threading.Event]] = queue.SimpleQueue()
         self._answer = threading.Event()
@@ -149,11 +151,11 @@ class Sampler:
         """
         assert not self._watches, "a sampler runs once"
         self._lap_began = self._clock()
-        share = COST_SHARE / max(len(self._meters), 1)
-        self._watches = [
-            _Watch(meter, MeterLog(channels, self._lap_began), share, self._clock)
-            for meter, channels in zip(self._meters, _own_channels(self._meters))
-        ]
+        for meter, channels in zip(self._meters, _own_channels(self._meters)):
+            shares = (budget / len(self._meters) for budget in (COST_SHARE, OVERDRAFT_S))
+            log = MeterLog(channels, self._lap_began)
+            spacing = Spacing(meter.interval_s, *shares)
+            self._watches.append(_Watch(meter, log, spacing, self._clock))
         self.lap()
 
     def lap(self) -> Lap:

@@ -4,11 +4,17 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 
 import psutil
 import pytest
 
-from nas_edge.device.child_processes import descendants, descendants_by_psutil, has_no_child
+from nas_edge.device.child_processes import (
+    ChildFinder,
+    descendants,
+    descendants_by_psutil,
+    has_no_child,
+)
 from nas_edge.device.meter import PROCESS_MEMORY, MeterProblem
 from nas_edge.device.process_meter import open_process_meter
 from nas_edge.device.process_tree import ProcTree
@@ -374,3 +380,24 @@ def test_a_process_without_children_knows_it(in_tree):
         print(has_no_child() + 0)
         """
     ) == [1, 0, 1]
+
+
+def test_dear_looks_for_children_become_rare_until_something_changes():
+    clock, looked, children = [0.0], [], [7]
+
+    def look(pid):
+        until = time.thread_time() + 0.002  # at most every 4 s, by its cost
+        while time.thread_time() < until:
+            pass
+        looked.append(clock[0])
+        return list(children)
+
+    finder = ChildFinder(os.getppid(), look, lambda: clock[0])
+    for tenth in range(200):
+        clock[0] = tenth / 10
+        if tenth == 20:
+            children.append(8)
+        assert 7 in finder.pids()
+    # Waits of 0.1 s after a change, which double; 8 came at 2.0 and was found at 3.1.
+    assert looked[:8] == pytest.approx([0, 0.1, 0.3, 0.7, 1.5, 3.1, 3.2, 3.4])
+    assert looked[-1] - looked[-2] > 3.9
