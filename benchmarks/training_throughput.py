@@ -174,7 +174,7 @@ def turn_of_nas_edge(way: Way, epoch: int) -> None:
 
     def lap():
         seen = way.sampler.lap()
-        return seen.peak_bytes, seen.mean_bytes
+        return seen.peak_bytes, seen.mean_bytes, {}
 
     hooks = Hooks(on_step=lambda *_: None, on_epoch=lambda _: None, lap=lap)
     train(way.model, way.train_set, way.val_set, way.recipe, epoch, way.device, hooks)

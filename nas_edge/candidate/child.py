@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 import torch
 
+from nas_edge.candidate.metering import Metering, metering
 from nas_edge.candidate.start import build, prepare, warm_up
 from nas_edge.config.study import RecipeConfig
 from nas_edge.data.batches import Batches
 from nas_edge.data.image_set import open_image_set
-from nas_edge.device.cuda_meter import (
-    CUDA_ALLOCATED,
-    CUDA_RESERVED,
-    LAP_SOURCE,
-    open_cuda_meter,
-)
-from nas_edge.device.latency import measure_latency
-from nas_edge.device.process_memory import SAMPLED_SOURCE, MemorySampler
-from nas_edge.device.sampling import Lap, Sampler
+from nas_edge.device.latency import Latency, measure_latency
 from nas_edge.errors import EnvironmentProblem
 from nas_edge.models.xception import XceptionNet
 from nas_edge.training.checkpoint import save_checkpoint
@@ -39,6 +31,8 @@ from nas_edge.training.loop import (
 from nas_edge.training.savers import Saver
 
 Send = Callable[[Dict[str, Any]], None]
+ENERGY_S = 3.0  # several readings of a board's power, which come once a second
+LATENCY_S = 1.0  # for one median, where the network is slow
 SIGN_EVERY_S = 0.5  # a sign of life, seldom enough to cost nothing
 
 
@@ -47,10 +41,10 @@ def train_candidate(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
     recipe, device = prepare(job)
     splits = _open_splits(job, recipe, device)
     warm_up(device)
-    with _meter(device) as (lap, source):
+    alive = _alive_reporter(send)
+    with metering(device.type) as meters:
         model = build(job, recipe, device)
-        alive = _alive_reporter(send)
-        hooks = Hooks(_step_reporter(send), _epoch_reporter(send), lap, alive)
+        hooks = Hooks(_step_reporter(send), _epoch_reporter(send), meters.lap, alive)
         result = train(
             model,
             splits["train"],
@@ -62,8 +56,13 @@ def train_candidate(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
             _checkpoint_plan(job),
             Saver.of(job["saver"]),
         )
+        energy_j = _energy_of_inference(model, recipe, device, meters, alive)
     figures = _figures(model, result, splits, recipe, device, alive)
-    figures["memory_source"] = source
+    figures.update(
+        memory_source=meters.memory_source(),
+        meters=meters.details(),
+        energy_per_inference_j=energy_j,
+    )
     if job["weights"]:
         state = {"architecture": job["architecture"], "model": model.state_dict()}
         save_checkpoint(Path(job["weights"]), state)
@@ -119,35 +118,50 @@ def _figures(
     test_accuracy = None
     if "test" in splits:
         test_accuracy = evaluate(model, splits["test"], recipe, device, alive)[1]
-    channels_last = recipe.memory_format == "channels_last"
-    latency = measure_latency(model, recipe.image_size, 1, device, channels_last=channels_last)
     return {
-        "history": [asdict(record) for record in result.history],
+        "history": [record.to_row() for record in result.history],
         "weights_epoch": result.weights_epoch,
         "resumed_from_epoch": result.resumed_from_epoch,
         "val_accuracy": chosen.val_accuracy,
         "train_accuracy": chosen.train_accuracy,
         "test_accuracy": test_accuracy,
-        "latency": asdict(latency),
+        "latency": asdict(_latency(model, recipe, 1, device)),
+        "batch_latency": asdict(_latency(model, recipe, recipe.batch_size, device)),
     }
 
 
-@contextlib.contextmanager
-def _meter(device: torch.device) -> Iterator[Tuple[Callable[[], Tuple[int, int]], str]]:
-    """Give what returns peak and mean bytes since its last call, and its source."""
-    sampler = Sampler([open_cuda_meter()]) if device.type == "cuda" else MemorySampler()
-    sampler.start()
+def _latency(
+    model: XceptionNet, recipe: RecipeConfig, batch_size: int, device: torch.device
+) -> Latency:
+    channels_last = recipe.memory_format == "channels_last"
+    return measure_latency(
+        model,
+        recipe.image_size,
+        batch_size,
+        device,
+        channels_last=channels_last,
+        max_s=LATENCY_S,
+    )
 
-    def lap() -> Tuple[int, int]:
-        seen = sampler.lap()
-        if isinstance(seen, Lap):
-            return int(seen.levels[CUDA_RESERVED].peak), int(seen.levels[CUDA_ALLOCATED].mean)
-        return seen.peak_bytes, seen.mean_bytes
 
-    try:
-        yield lap, SAMPLED_SOURCE if isinstance(sampler, MemorySampler) else LAP_SOURCE
-    finally:
-        sampler.stop()  # it would disturb the latency
+def _energy_of_inference(
+    model: XceptionNet,
+    recipe: RecipeConfig,
+    device: torch.device,
+    meters: Metering,
+    alive: Callable[[], None],
+) -> Optional[float]:
+    """Return joules for one image at batch 1, idle power included; None where power is unknown."""
+    if not meters.knows_power():
+        return None
+    started = time.monotonic()
+    num_images = 0
+    meters.energy_j()
+    while time.monotonic() - started < ENERGY_S:
+        num_images += _latency(model, recipe, 1, device).num_calls
+        alive()
+    energy_j = meters.energy_j()
+    return None if energy_j is None else energy_j / num_images
 
 
 def _step_reporter(send: Send) -> Callable[[int, int, int], None]:
@@ -177,4 +191,4 @@ def _alive_reporter(send: Send) -> Callable[[], None]:
 
 
 def _epoch_reporter(send: Send) -> Callable[[EpochRecord], None]:
-    return lambda record: send({"event": "epoch", **asdict(record)})
+    return lambda record: send({"event": "epoch", **record.to_row()})

@@ -10,7 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 from nas_edge.candidate.calibrating import calibrate_device, drawn_from
 from nas_edge.candidate.calibration import Calibration
@@ -173,6 +173,8 @@ class TrainingEvaluator:
             "weights_epoch": trained.result["weights_epoch"],
             "resumed_from_epoch": trained.result["resumed_from_epoch"],
             "latency": trained.result["latency"],
+            "batch_latency": trained.result["batch_latency"],
+            "meters": trained.result["meters"],
             "start_s": trained.start_s,
             "probe_start_s": probe.start_s,
         }
@@ -285,7 +287,8 @@ def _plain_estimate(estimate: CostEstimate) -> Dict[str, Any]:
 
 def _trained_metrics(result: Mapping[str, Any]) -> Dict[str, Metric]:
     history = result["history"]
-    source = result["memory_source"]
+    source, sources = result["memory_source"], result["meters"]["sources"]
+    batch = result["batch_latency"]
     values = {
         "val_accuracy": (
             result["val_accuracy"],
@@ -294,15 +297,36 @@ def _trained_metrics(result: Mapping[str, Any]) -> Dict[str, Metric]:
         "train_accuracy": (result["train_accuracy"], "training batches, as seen while training"),
         "test_accuracy": (result["test_accuracy"], "test images; for reporting only"),
         "latency": (result["latency"]["median_ms"], "median of a forward pass, batch 1"),
-        "epoch_time": (
-            sum(r["seconds"] for r in history) / len(history),
-            "mean wall time an epoch",
+        "batch_latency": (
+            batch["median_ms"],
+            f"median of a forward pass, batch {batch['batch_size']}",
         ),
+        "epoch_time": (_mean(history, "seconds"), "mean wall time an epoch"),
         "train_peak_memory": (max(r["peak_memory_bytes"] for r in history), source),
-        "mean_memory": (sum(r["mean_memory_bytes"] for r in history) / len(history), source),
+        "mean_memory": (_mean(history, "mean_memory_bytes"), source),
+        "energy_per_epoch": (_mean(history, "energy_j"), _power_source(sources)),
+        "energy_per_inference": (
+            result["energy_per_inference_j"],
+            f"{_power_source(sources)}; forward passes of one image, idle power included",
+        ),
+        "board_ram_fraction": (
+            _mean(history, "board_ram_fraction"),
+            f"{sources.get('board_ram_fraction', '')}, mean of the epochs' ends",
+        ),
     }
     return {
         name: Metric(value, METRICS[name].unit, origin)
         for name, (value, origin) in values.items()
         if value is not None
     }
+
+
+def _mean(history: Sequence[Mapping[str, Any]], column: str) -> Optional[float]:
+    """Return a column's mean; None where an epoch has none, so that no part passes for all."""
+    if not all(column in row for row in history):
+        return None
+    return float(sum(row[column] for row in history)) / len(history)
+
+
+def _power_source(sources: Mapping[str, str]) -> str:
+    return sources.get("energy") or f"{sources.get('power', '')}, integrated over its samples"

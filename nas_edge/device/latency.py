@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from dataclasses import dataclass
 from typing import Any, List
 
+MIN_RUNS = 5
+
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds a forward pass of ``batch_size`` images, over ``num_runs`` timed calls."""
+    """Milliseconds a forward pass of ``batch_size`` images, over ``num_runs`` timed calls.
+
+    ``spread_ms`` is the distance between the quartiles; ``num_calls`` counts the warm-up too.
+    """
 
     median_ms: float
     p95_ms: float
+    spread_ms: float
     batch_size: int
     num_runs: int
+    num_calls: int
 
 
 def measure_latency(
@@ -27,6 +35,7 @@ def measure_latency(
     channels_last: bool = True,
     num_runs: int = 20,
     num_warmups: int = 5,
+    max_s: float = math.inf,
 ) -> Latency:
     """Return the latency of a model in evaluation mode on zero images.
 
@@ -38,6 +47,7 @@ def measure_latency(
         channels_last: Memory format of the images: the model's.
         num_runs: Timed calls.
         num_warmups: Calls before them.
+        max_s: After so many seconds no further call is made, once there are `MIN_RUNS`.
     """
     import torch
 
@@ -47,6 +57,7 @@ def measure_latency(
     was_training = model.training
     model.eval()
     times: List[float] = []
+    began = time.perf_counter()
     with torch.inference_mode():
         for run in range(num_warmups + num_runs):
             _synchronise(device)
@@ -55,10 +66,23 @@ def measure_latency(
             _synchronise(device)
             if run >= num_warmups:
                 times.append((time.perf_counter() - start) * 1e3)
+            if len(times) >= MIN_RUNS and time.perf_counter() - began > max_s:
+                break
     model.train(was_training)
     times.sort()
-    p95 = times[min(len(times) - 1, round(0.95 * (len(times) - 1)))]
-    return Latency(statistics.median(times), p95, batch_size, num_runs)
+    low, high = _rank(times, 0.25), _rank(times, 0.75)
+    return Latency(
+        median_ms=statistics.median(times),
+        p95_ms=_rank(times, 0.95),
+        spread_ms=high - low,
+        batch_size=batch_size,
+        num_runs=len(times),
+        num_calls=num_warmups + len(times),
+    )
+
+
+def _rank(ordered: List[float], share: float) -> float:
+    return ordered[round(share * (len(ordered) - 1))]
 
 
 def _synchronise(device: Any) -> None:

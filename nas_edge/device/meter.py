@@ -60,9 +60,17 @@ class Meter(Protocol):
 
     name: str
     interval_s: float
-    channels: Mapping[str, Channel]
-    facts: Mapping[str, str]
     problem: str
+
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """What it reads, by name."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Constants of the machine."""
+        ...
 
     def read(self) -> Mapping[str, float]:
         """Return the channels that can be read now; finite numbers in the channel's unit."""

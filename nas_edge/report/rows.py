@@ -21,7 +21,11 @@ SHOWN = (
     "train_peak_memory",
     "mean_memory",
     "latency",
+    "batch_latency",
     "epoch_time",
+    "energy_per_epoch",
+    "energy_per_inference",
+    "board_ram_fraction",
     "params",
     "macs",
 )

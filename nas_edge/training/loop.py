@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import torch
 from torch import nn
@@ -41,7 +41,10 @@ class Diverged(NasEdgeError, ArithmeticError):
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch gave. Accuracies are shares; memory is over the baseline, in bytes."""
+    """What one epoch gave. Accuracies are shares; memory is over the baseline, in bytes.
+
+    ``readings`` are further columns by name, with their unit in it, e.g. ``energy_j``.
+    """
 
     epoch: int
     loss: float
@@ -52,6 +55,12 @@ class EpochRecord:
     seconds: float
     peak_memory_bytes: int
     mean_memory_bytes: int
+    readings: Mapping[str, float] = field(default_factory=dict)
+
+    def to_row(self) -> Dict[str, Any]:
+        """Return one flat row of a history; ``readings`` are columns of their own."""
+        row = asdict(self)
+        return {**row, **row.pop("readings")}
 
 
 @dataclass(frozen=True)
@@ -68,12 +77,12 @@ class Hooks:
     """What the loop tells the outside.
 
     ``on_step`` gets (epoch, step, steps), ``on_epoch`` the record; ``lap`` returns peak and mean
-    memory in bytes since it was last called; ``alive`` is called at every batch of an evaluation.
+    memory in bytes since it was last called, and further readings; ``alive`` is called at every batch of an evaluation.
     """
 
     on_step: Callable[[int, int, int], None]
     on_epoch: Callable[[EpochRecord], None]
-    lap: Callable[[], Tuple[int, int]]
+    lap: Callable[[], Tuple[int, int, Mapping[str, float]]]
     alive: Callable[[], None] = lambda: None
 
 
@@ -128,7 +137,7 @@ def train(
         )
         val_loss, val_accuracy = evaluate(model, val_set, recipe, device, hooks.alive)
         _check_finite("validation", val_loss, f"in epoch {epoch}")
-        peak, mean = hooks.lap()
+        peak, mean, readings = hooks.lap()
         last_step = epoch * train_set.steps_per_epoch - 1
         record = EpochRecord(
             epoch=epoch,
@@ -140,6 +149,7 @@ def train(
             seconds=time.perf_counter() - started,
             peak_memory_bytes=peak,
             mean_memory_bytes=mean,
+            readings=readings,
         )
         if recipe.weights == "best" and all(val_accuracy > past.val_accuracy for past in history):
             best = copy.deepcopy(model.state_dict())

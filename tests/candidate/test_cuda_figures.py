@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas_edge.candidate import child, probe
+from nas_edge.candidate import probe
+from nas_edge.candidate.metering import metering
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "device"))
 
@@ -32,14 +33,15 @@ def test_a_probe_on_a_gpu_is_the_reserved_peak_of_its_own_work():
 
 
 def test_training_on_a_gpu_reports_each_epochs_reserved_peak_and_allocated_mean():
-    with simulated_cuda() as cuda, child._meter(torch.device("cuda")) as (lap, source):
+    with simulated_cuda() as cuda, metering("cuda") as meters:
         block = cuda.gpu.allocate(400 * MIB)
-        first_peak, first_mean = lap()
+        first_peak, first_mean, _ = meters.lap()
         cuda.gpu.free(block)
         cuda.gpu.empty_cache()
-        lap()
-        second_peak, second_mean = lap()
-    assert source == "torch.cuda peak_reserved; mean of allocated, sampled every 20 ms"
+        meters.lap()
+        second_peak, second_mean, _ = meters.lap()
+        source = meters.memory_source()
+    assert source == "torch.cuda peak_reserved; mean of allocated, sampled"
     assert first_peak == 400 * MIB
     assert 0 <= first_mean <= 400 * MIB
     assert (second_peak, second_mean) == (0, 0)

@@ -58,6 +58,7 @@ def test_a_finished_candidate_has_every_figure_with_unit_and_source(images, tmp_
         "mean_memory": "bytes",
         "train_peak_memory": "bytes",
         "latency": "ms",
+        "batch_latency": "ms",
         "epoch_time": "s",
         "params": "count",
         "macs": "count",

@@ -31,7 +31,13 @@ def test_median_and_p95_leave_the_warm_up_out():
     found = measure_latency(model, 8, 1, CPU, num_runs=21, num_warmups=2)
     assert found.median_ms == pytest.approx(2, abs=8)
     assert 39 <= found.p95_ms < 60
-    assert (found.batch_size, found.num_runs) == (1, 21)
+    assert (found.batch_size, found.num_runs, found.num_calls) == (1, 21, 23)
+    assert found.spread_ms < 15  # the two slow ones are outside of the quartiles
+
+
+def test_a_slow_network_is_called_less_often_but_five_times():
+    found = measure_latency(Sleeper([30] * 25), 8, 1, CPU, num_warmups=2, max_s=0.001)
+    assert (found.num_runs, found.num_calls) == (5, 7)
 
 
 def test_runs_in_evaluation_mode_without_gradients_and_puts_the_mode_back():

@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 TINY = reference_architecture("xception-lite", 1 / 8)
 TINY = replace(TINY, middle=replace(TINY.middle, blocks=1))
 SILENT = Hooks(
-    on_step=lambda epoch, step, steps: None, on_epoch=lambda record: None, lap=lambda: (0, 0)
+    on_step=lambda epoch, step, steps: None, on_epoch=lambda record: None, lap=lambda: (0, 0, {})
 )
 
 
@@ -272,7 +272,7 @@ def test_a_micro_batch_of_the_whole_batch_is_the_same_training():
 
 
 def test_what_the_hooks_hear():
-    steps, laps, epochs = [], iter([(30, 20), (50, 40)]), []
+    steps, laps, epochs = [], iter([(30, 20, {}), (50, 40, {"energy_j": 7.0})]), []
     hooks = Hooks(
         on_step=lambda *step: steps.append(step),
         on_epoch=epochs.append,
@@ -284,6 +284,9 @@ def test_what_the_hooks_hear():
     assert tuple(epochs) == result.history
     memory = [(record.peak_memory_bytes, record.mean_memory_bytes) for record in epochs]
     assert memory == [(30, 20), (50, 40)]
+    assert "energy_j" not in epochs[0].to_row()
+    assert epochs[1].to_row()["energy_j"] == 7.0
+    assert "readings" not in epochs[1].to_row()
     assert all(record.seconds > 0 for record in epochs)
 
 
