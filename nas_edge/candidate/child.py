@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Tuple
 import numpy as np
 import torch
 
+from nas_edge.candidate.limit import enforce, keeper
 from nas_edge.candidate.start import build, prepare, warm_up
 from nas_edge.config.study import RecipeConfig
 from nas_edge.data.batches import Batches
@@ -41,9 +42,11 @@ def train_candidate(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
     splits = _open_splits(job, recipe, device)
     warm_up(device)
     with _meter(device) as (lap, source):
+        bound = enforce(job, device, send, Path(job["checkpoint"]))
         model = build(job, recipe, device)
-        alive = _alive_reporter(send)
-        hooks = Hooks(_step_reporter(send), _epoch_reporter(send), lap, alive)
+        alive = _alive_reporter(send, bound.follow)
+        on_step = _step_reporter(send, bound.follow)
+        hooks = Hooks(on_step, _epoch_reporter(send), lap, alive, keeper(job, bound))
         result = train(
             model,
             splits["train"],
@@ -142,11 +145,12 @@ def _meter(device: torch.device) -> Iterator[Tuple[Callable[[], Tuple[int, int]]
         sampler.stop()  # it would disturb the latency
 
 
-def _step_reporter(send: Send) -> Callable[[int, int, int], None]:
+def _step_reporter(send: Send, follow: Callable[[], None]) -> Callable[[int, int, int], None]:
     last = time.monotonic()
 
     def on_step(epoch: int, step: int, steps: int) -> None:
         nonlocal last
+        follow()
         now = time.monotonic()
         if now - last >= SIGN_EVERY_S:
             last = now
@@ -155,11 +159,12 @@ def _step_reporter(send: Send) -> Callable[[int, int, int], None]:
     return on_step
 
 
-def _alive_reporter(send: Send) -> Callable[[], None]:
+def _alive_reporter(send: Send, follow: Callable[[], None]) -> Callable[[], None]:
     last = time.monotonic()
 
     def alive() -> None:
         nonlocal last
+        follow()
         now = time.monotonic()
         if now - last >= SIGN_EVERY_S:
             last = now

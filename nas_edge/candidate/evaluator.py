@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from nas_edge.candidate.estimate import SOURCE as ESTIMATE_SOURCE
-from nas_edge.candidate.estimate import estimate_cost
+from nas_edge.candidate.estimate import CostEstimate, estimate_cost
+from nas_edge.candidate.infeasible import out_of_memory, over_limit, past_limit
+from nas_edge.candidate.limit import KEEPS_BLOCKS, RETURNS_BLOCKS, allocator_for
 from nas_edge.candidate.measurement import (
     METRICS,
     OUT_OF_MEMORY,
@@ -25,7 +27,7 @@ from nas_edge.candidate.process import ChildEnd, ChildLimits, Message, run_in_ch
 from nas_edge.config.study import RecipeConfig
 from nas_edge.config.units import format_bytes
 from nas_edge.data.image_set import ImageSet
-from nas_edge.device.machine import Device, available_memory_bytes, versions
+from nas_edge.device.machine import Device, versions
 from nas_edge.models.counts import count_model
 from nas_edge.space.architecture import Architecture
 
@@ -85,30 +87,24 @@ class TrainingEvaluator:
 
     def _evaluate(self, architecture: Architecture, job: Job) -> Measurement:
         metrics = self._counted(architecture)
-        if self.memory_limit_bytes is not None:
-            estimate = estimate_cost(architecture, self.recipe, self.images.num_outputs)
-            if estimate.lower_bound_bytes > self.memory_limit_bytes:
+        limit = self.memory_limit_bytes
+        if limit is not None:
+            estimate = self._estimate(architecture)
+            if estimate.lower_bound_bytes > limit:
                 need = f"an estimated {format_bytes(estimate.peak_bytes)}"
-                return self._over_limit(metrics, need, estimate.peak_bytes, ESTIMATE_SOURCE)
-        available = (
-            available_memory_bytes() if self.device.kind == "cpu" else self.device.memory_bytes
-        )
+                return over_limit(metrics, need, estimate.peak_bytes, ESTIMATE_SOURCE, limit)
         probe = self._run(PROBE_TASK, architecture, job)
         if probe.result is None:
-            return self._failed(probe, metrics, available)
+            return self._failed(probe, metrics, architecture)
         metrics["peak_memory"] = Metric(probe.result["peak_bytes"], "bytes", probe.result["source"])
-        if (
-            self.memory_limit_bytes is not None
-            and probe.result["peak_bytes"] > self.memory_limit_bytes
-        ):
-            need = format_bytes(probe.result["peak_bytes"])
-            return self._over_limit(
-                metrics, need, probe.result["peak_bytes"], probe.result["source"]
-            )
-        job.on_progress({"event": "probed", "peak_bytes": probe.result["peak_bytes"]})
-        trained = self._run(TRAINING_TASK, architecture, job)
+        peak_bytes = probe.result["peak_bytes"]
+        if limit is not None and peak_bytes > limit:
+            need = format_bytes(peak_bytes)
+            return over_limit(metrics, need, peak_bytes, probe.result["source"], limit)
+        job.on_progress({"event": "probed", "peak_bytes": peak_bytes})
+        trained = self._train(architecture, job, peak_bytes)
         if trained.result is None:
-            return self._failed(trained, metrics, available)
+            return self._failed(trained, metrics, architecture)
         metrics.update(_trained_metrics(trained.result))
         details = {
             "weights_epoch": trained.result["weights_epoch"],
@@ -116,13 +112,22 @@ class TrainingEvaluator:
             "latency": trained.result["latency"],
             "start_s": trained.start_s,
             "probe_start_s": probe.start_s,
+            **trained.facts,
         }
         if "peak_allocated_bytes" in probe.result:  # of the reserved peak, what tensors used
             details["peak_allocated_bytes"] = probe.result["peak_allocated_bytes"]
         history = tuple(trained.result["history"])
         return Measurement(metrics=metrics, history=history, details=details)
 
-    def _run(self, task: str, architecture: Architecture, job: Job) -> ChildEnd:
+    def _train(self, architecture: Architecture, job: Job, probe_bytes: int) -> ChildEnd:
+        """Train what the probe accepted; the limit may cost it time and not its place."""
+        allocator = allocator_for(self.memory_limit_bytes, probe_bytes, self.device.kind)
+        trained = self._run(TRAINING_TASK, architecture, job, allocator=allocator)
+        if trained.kind == OVER_LIMIT and allocator == KEEPS_BLOCKS and self.device.kind == "cpu":
+            trained = self._run(TRAINING_TASK, architecture, job, allocator=RETURNS_BLOCKS)
+        return trained
+
+    def _run(self, task: str, architecture: Architecture, job: Job, **more: Any) -> ChildEnd:
         plain = {
             "architecture": architecture.to_dict(),
             "recipe": self.recipe.model_dump(),
@@ -134,6 +139,8 @@ class TrainingEvaluator:
             "num_threads": self.device.num_cores,
             "checkpoint": str(job.folder / "checkpoint.pt"),
             "weights": str(job.folder / "weights.pt") if self.keep_weights else None,
+            "memory_limit": self.memory_limit_bytes,
+            **more,
         }
         return run_in_child(task, plain, job.folder / "log.txt", self.limits, job.on_progress)
 
@@ -146,28 +153,21 @@ class TrainingEvaluator:
             ),
         }
 
-    def _over_limit(
-        self, metrics: Mapping[str, Metric], need: str, need_bytes: int, source: str
+    def _estimate(self, architecture: Architecture) -> CostEstimate:
+        return estimate_cost(architecture, self.recipe, self.images.num_outputs)
+
+    def _failed(
+        self, end: ChildEnd, metrics: Mapping[str, Metric], architecture: Architecture
     ) -> Measurement:
         limit = self.memory_limit_bytes
-        assert limit is not None
-        return Measurement(
-            outcome=OVER_LIMIT,
-            reason=f"needs {need} of training memory, more than the limit of {format_bytes(limit)}",
-            metrics=metrics,
-            details={
-                "needs_bytes": need_bytes,
-                "needs_source": source,
-                "violation": need_bytes / limit - 1.0,
-            },
-        )
-
-    def _failed(self, end: ChildEnd, metrics: Mapping[str, Metric], available: int) -> Measurement:
-        if end.kind != OUT_OF_MEMORY:
-            return Measurement(outcome=end.kind, reason=end.reason, metrics=metrics)
-        reason = f"needs more than {format_bytes(available)}, what was available: {end.reason}"
-        details = {"needs_more_than_bytes": available, "violation": 1.0}
-        return Measurement(outcome=OUT_OF_MEMORY, reason=reason, metrics=metrics, details=details)
+        if end.kind == OVER_LIMIT and limit is not None:
+            return past_limit(metrics, end, limit, self._estimate(architecture).peak_bytes)
+        if end.kind == OUT_OF_MEMORY:
+            on_cpu = self.device.kind == "cpu"
+            return out_of_memory(
+                metrics, end, end.available_bytes if on_cpu else self.device.memory_bytes
+            )
+        return Measurement(outcome=end.kind, reason=end.reason, metrics=metrics, details=end.facts)
 
 
 def _trained_metrics(result: Mapping[str, Any]) -> Dict[str, Metric]:

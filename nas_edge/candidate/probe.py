@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Mapping, Tuple
 
 import torch
 
+from nas_edge.candidate.limit import enforce
 from nas_edge.candidate.start import build, prepare, warm_up
 from nas_edge.config.study import RecipeConfig
 from nas_edge.device import cuda_memory
@@ -29,9 +30,12 @@ def probe(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
     warm_up(device)
     _run_small_network(job, recipe, device)
     measure = _on_cuda if device.type == "cuda" else _on_cpu
-    return measure(
-        lambda: _take_steps(build(job, recipe, device), job, recipe, device, PROBE_STEPS, send)
-    )
+
+    def work() -> None:
+        enforce(job, device, send)
+        _take_steps(build(job, recipe, device), job, recipe, device, PROBE_STEPS, send)
+
+    return measure(work)
 
 
 def _on_cpu(work: Callable[[], None]) -> Dict[str, Any]:
