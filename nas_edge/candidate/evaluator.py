@@ -14,12 +14,16 @@ from typing import Any, Callable, Dict, Mapping, Optional
 
 from nas_edge.candidate.estimate import SOURCE as ESTIMATE_SOURCE
 from nas_edge.candidate.estimate import CostEstimate, estimate_cost
-from nas_edge.candidate.infeasible import out_of_memory, over_limit, past_limit
-from nas_edge.candidate.limit import KEEPS_BLOCKS, RETURNS_BLOCKS, allocator_for
+from nas_edge.candidate.infeasible import (
+    is_stopped_by_limit,
+    out_of_memory,
+    over_limit,
+    past_limit,
+)
+from nas_edge.candidate.limit import RETURNS_BLOCKS, allocator_for, ran_out_for_kept_blocks
 from nas_edge.candidate.measurement import (
     METRICS,
     OUT_OF_MEMORY,
-    OVER_LIMIT,
     Measurement,
     Metric,
 )
@@ -123,7 +127,7 @@ class TrainingEvaluator:
         """Train what the probe accepted; the limit may cost it time and not its place."""
         allocator = allocator_for(self.memory_limit_bytes, probe_bytes, self.device.kind)
         trained = self._run(TRAINING_TASK, architecture, job, allocator=allocator)
-        if trained.kind == OVER_LIMIT and allocator == KEEPS_BLOCKS and self.device.kind == "cpu":
+        if ran_out_for_kept_blocks(trained):
             trained = self._run(TRAINING_TASK, architecture, job, allocator=RETURNS_BLOCKS)
         return trained
 
@@ -160,8 +164,11 @@ class TrainingEvaluator:
         self, end: ChildEnd, metrics: Mapping[str, Metric], architecture: Architecture
     ) -> Measurement:
         limit = self.memory_limit_bytes
-        if end.kind == OVER_LIMIT and limit is not None:
-            return past_limit(metrics, end, limit, self._estimate(architecture).peak_bytes)
+        if limit is not None:
+            estimated_bytes = self._estimate(architecture).peak_bytes
+            is_probed = "peak_memory" in metrics
+            if is_stopped_by_limit(end, limit, estimated_bytes, is_probed=is_probed):
+                return past_limit(metrics, end, limit, estimated_bytes)
         if end.kind == OUT_OF_MEMORY:
             on_cpu = self.device.kind == "cpu"
             return out_of_memory(

@@ -26,6 +26,11 @@ _LOST_PROCESS = re.compile(
     re.IGNORECASE,
 )
 
+# What oneDNN and OpenMP say where the system refuses them memory, and for other reasons.
+_NATIVE_REFUSAL = re.compile(
+    r"could not (create|execute) a|thread creation failed|can't start new thread", re.IGNORECASE
+)
+
 # torch.cuda.OutOfMemoryError, from 2.1 on and before: what was asked for, what the GPU had left.
 _SIZE = r"([\d.]+) (bytes|[KMGT]iB)"
 _TRIED_AND_FREE = re.compile(rf"Tried to allocate {_SIZE}.*?(?:of which {_SIZE} is|; {_SIZE}) free")
@@ -55,6 +60,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 def is_loss_of_a_process(reason: str) -> bool:
     """Return whether an error means that another process of the candidate's is gone."""
     return bool(_LOST_PROCESS.search(reason))
+
+
+def is_native_refusal(reason: str) -> bool:
+    """Return whether native code failed without saying why; memory may be the reason."""
+    return bool(_NATIVE_REFUSAL.search(reason))
 
 
 def is_device_full(reason: str) -> bool:

@@ -11,6 +11,24 @@ from nas_edge.config.units import format_bytes
 LEAST_VIOLATION = 0.01  # of a candidate that ran into the limit and was estimated to be within it
 
 
+# A candidate whose process died under the bound without saying why is taken for too large from
+# this share of the limit on: the estimate's error, and some.
+ESTIMATE_SHARE = 0.9
+
+
+def is_stopped_by_limit(
+    end: ChildEnd, limit_bytes: int, estimated_bytes: int, *, is_probed: bool
+) -> bool:
+    """Return whether it was the enforced limit that a candidate's process failed for.
+
+    One that the probe has accepted and that dies without saying why has crashed.
+    """
+    if end.kind == OVER_LIMIT:
+        return True
+    is_large = estimated_bytes >= ESTIMATE_SHARE * limit_bytes
+    return end.is_unexplained and is_large and not is_probed
+
+
 def over_limit(
     metrics: Mapping[str, Metric], need: str, need_bytes: int, source: str, limit_bytes: int
 ) -> Measurement:

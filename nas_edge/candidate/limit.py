@@ -12,11 +12,14 @@ import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional
 
+from nas_edge.candidate.measurement import OVER_LIMIT
 from nas_edge.device.memory_bound import Unbounded, bound_memory
 from nas_edge.device.process_memory import fix_allocator_thresholds
 
 if TYPE_CHECKING:
     import torch
+
+    from nas_edge.candidate.process import ChildEnd
 
 Send = Callable[[Dict[str, Any]], None]
 KEEPS_BLOCKS = "keeps freed blocks"
@@ -39,6 +42,13 @@ def allocator_for(limit_bytes: Optional[int], probe_bytes: int, device_kind: str
     return KEEPS_BLOCKS if KEPT_BLOCKS_FACTOR * probe_bytes <= limit_bytes else RETURNS_BLOCKS
 
 
+def ran_out_for_kept_blocks(training: ChildEnd) -> bool:
+    """Return whether a training ran into the bound, or may have, that may fit the other way."""
+    return training.facts.get("allocator") == KEEPS_BLOCKS and (
+        training.kind == OVER_LIMIT or training.is_unexplained
+    )
+
+
 def enforce(
     job: Mapping[str, Any], device: torch.device, send: Send, checkpoint: Optional[Path] = None
 ) -> Any:
@@ -58,14 +68,13 @@ def enforce(
     limit = job.get("memory_limit")
     if limit is None:
         return Unbounded("no limit")
-    if job.get("allocator") == RETURNS_BLOCKS:
-        fix_allocator_thresholds()
+    returns = job.get("allocator") == RETURNS_BLOCKS and fix_allocator_thresholds()
     bound = bound_memory(limit + _size(checkpoint), device)
-    facts = {"limit_enforced": bound.how or f"no: {bound.why}"}
+    facts: Dict[str, Any] = {"limit_enforced": bound.how or f"no: {bound.why}"}
     if bound.how:
         facts["limit_bound_bytes"] = bound.bound_bytes
     if device.type == "cpu" and "allocator" in job:
-        facts["allocator"] = job["allocator"]
+        facts["allocator"] = RETURNS_BLOCKS if returns else KEEPS_BLOCKS
     send({"event": "facts", "is_bounded": bool(bound.how), "facts": facts})
     return bound
 

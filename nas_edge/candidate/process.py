@@ -41,7 +41,7 @@ class ChildEnd:
     """A result, or the kind and reason why there is none.
 
     ``facts`` is what the child told of itself, ``available_bytes`` the machine's free memory before
-    it.
+    it; ``is_unexplained`` as `verdict.Verdict` has it.
     """
 
     result: Optional[Mapping[str, Any]]
@@ -50,6 +50,7 @@ class ChildEnd:
     start_s: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
     available_bytes: int = 0
+    is_unexplained: bool = False
 
 
 class _Observed:
@@ -79,7 +80,15 @@ class _Observed:
 
     def failed(self, found: verdict.Verdict) -> ChildEnd:
         """Return the end of a child without one."""
-        return ChildEnd(None, *found, self.start_s, self.facts, self.watch.available_bytes)
+        return ChildEnd(
+            None,
+            found.kind,
+            found.reason,
+            self.start_s,
+            self.facts,
+            self.watch.available_bytes,
+            found.is_unexplained,
+        )
 
 
 def process_context() -> Any:

@@ -8,19 +8,36 @@ memory and what the child said of its bound decide.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional
 
-from nas_edge.candidate.failures import classify_death, is_device_full, is_loss_of_a_process
+from nas_edge.candidate.failures import (
+    classify_death,
+    is_device_full,
+    is_loss_of_a_process,
+    is_native_refusal,
+)
 from nas_edge.candidate.measurement import CRASHED, HUNG, KILLED, OUT_OF_MEMORY, OVER_LIMIT
 from nas_edge.device.memory_watch import MemoryWatch
 
-Verdict = Tuple[str, str]
+
+class Verdict(NamedTuple):
+    """A failure's kind and reason.
+
+    ``is_unexplained``: it failed under a bound, in native code that does not say why. oneDNN may
+    answer a refused allocation with "could not create a primitive", or die of it.
+    """
+
+    kind: str
+    reason: str
+    is_unexplained: bool = False
 
 
 def of_error(kind: str, reason: str, is_bounded: bool, watch: MemoryWatch) -> Verdict:
     """Return what an exception that a child told of means."""
     if kind == CRASHED and is_loss_of_a_process(reason) and watch.has_killed_lately():
-        return OUT_OF_MEMORY, f"the kernel killed a process of it for memory ({reason})"
+        return Verdict(OUT_OF_MEMORY, f"the kernel killed a process of it for memory ({reason})")
+    if kind == CRASHED and is_bounded and is_native_refusal(reason):
+        return Verdict(kind, reason, is_unexplained=True)
     return _blame(kind, reason, is_bounded, watch)
 
 
@@ -30,21 +47,23 @@ def of_death(
     """Return what the end of a child that said nothing means; arguments as `classify_death`'s."""
     kind, reason = classify_death(exit_code, log, int(watch.has_killed_lately()), log_start)
     if kind == KILLED and watch.is_short():
-        return OUT_OF_MEMORY, f"{reason} while the machine's memory was nearly gone"
+        return Verdict(OUT_OF_MEMORY, f"{reason} while the machine's memory was nearly gone")
     if kind == OUT_OF_MEMORY and watch.has_killed_lately():
-        return kind, reason  # the kernel's doing, not the bound's
+        return Verdict(kind, reason)  # the kernel's doing, not the bound's
+    if kind == CRASHED and is_bounded:
+        return Verdict(kind, reason, is_unexplained=True)
     return _blame(kind, reason, is_bounded, watch)
 
 
 def of_silence(reason: str, since: float, watch: MemoryWatch) -> Verdict:
     """Return what it means that a child was not done, or not heard of, since a time."""
     if watch.was_short_since(since):
-        return OUT_OF_MEMORY, f"{reason} while the machine's memory was nearly gone"
-    return HUNG, reason
+        return Verdict(OUT_OF_MEMORY, f"{reason} while the machine's memory was nearly gone")
+    return Verdict(HUNG, reason)
 
 
 def _blame(kind: str, reason: str, is_bounded: bool, watch: MemoryWatch) -> Verdict:
     """Tell a limit that did its work from a machine that had no more to give."""
     if kind == OUT_OF_MEMORY and is_bounded and not is_device_full(reason) and not watch.is_short():
-        return OVER_LIMIT, reason
-    return kind, reason
+        return Verdict(OVER_LIMIT, reason)
+    return Verdict(kind, reason)
