@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 import numpy as np
 import torch
 
+from nas_edge.candidate.limit import enforce, keeper
 from nas_edge.candidate.metering import Metering, metering
 from nas_edge.candidate.start import build, prepare, warm_up
 from nas_edge.config.study import RecipeConfig
@@ -41,10 +42,12 @@ def train_candidate(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
     recipe, device = prepare(job)
     splits = _open_splits(job, recipe, device)
     warm_up(device)
-    alive = _alive_reporter(send)
     with metering(device.type) as meters:
+        bound = enforce(job, device, send, Path(job["checkpoint"]))
         model = build(job, recipe, device)
-        hooks = Hooks(_step_reporter(send), _epoch_reporter(send), meters.lap, alive)
+        alive = _alive_reporter(send, bound.follow)
+        on_step = _step_reporter(send, bound.follow)
+        hooks = Hooks(on_step, _epoch_reporter(send), meters.lap, alive, keeper(job, bound))
         result = train(
             model,
             splits["train"],
@@ -164,11 +167,12 @@ def _energy_of_inference(
     return None if energy_j is None else energy_j / num_images
 
 
-def _step_reporter(send: Send) -> Callable[[int, int, int], None]:
+def _step_reporter(send: Send, follow: Callable[[], None]) -> Callable[[int, int, int], None]:
     last = time.monotonic()
 
     def on_step(epoch: int, step: int, steps: int) -> None:
         nonlocal last
+        follow()
         now = time.monotonic()
         if now - last >= SIGN_EVERY_S:
             last = now
@@ -177,11 +181,12 @@ def _step_reporter(send: Send) -> Callable[[int, int, int], None]:
     return on_step
 
 
-def _alive_reporter(send: Send) -> Callable[[], None]:
+def _alive_reporter(send: Send, follow: Callable[[], None]) -> Callable[[], None]:
     last = time.monotonic()
 
     def alive() -> None:
         nonlocal last
+        follow()
         now = time.monotonic()
         if now - last >= SIGN_EVERY_S:
             last = now

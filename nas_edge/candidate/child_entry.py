@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict
 
 from nas_edge.candidate.failures import environment_fault, first_line, is_out_of_memory
 from nas_edge.candidate.measurement import CRASHED, DIVERGED, OUT_OF_MEMORY
+from nas_edge.device.memory_bound import lift_bound
 
 
 def enter(connection: Connection, task: str, job: Dict[str, Any], log: str) -> None:
@@ -33,6 +34,7 @@ def enter(connection: Connection, task: str, job: Dict[str, Any], log: str) -> N
         result = work(job, send)
         send({"event": "result", "result": result})
     except BaseException as err:
+        lift_bound()
         with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
             traceback.print_exc()
             sys.stderr.flush()

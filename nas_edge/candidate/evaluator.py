@@ -15,10 +15,16 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 from nas_edge.candidate.calibrating import calibrate_device, drawn_from
 from nas_edge.candidate.calibration import Calibration
 from nas_edge.candidate.estimate import CostEstimate, estimate_cost
+from nas_edge.candidate.infeasible import (
+    is_stopped_by_limit,
+    out_of_memory,
+    over_limit,
+    past_limit,
+)
+from nas_edge.candidate.limit import RETURNS_BLOCKS, allocator_for, ran_out_for_kept_blocks
 from nas_edge.candidate.measurement import (
     METRICS,
     OUT_OF_MEMORY,
-    OVER_LIMIT,
     Measurement,
     Metric,
 )
@@ -153,35 +159,19 @@ class TrainingEvaluator:
         limit = self.memory_limit_bytes
         if limit is not None and estimate.lower_bound_bytes > limit:
             need = f"an estimated {format_bytes(estimate.peak_bytes)}"
-            return self._over_limit(metrics, need, estimate.peak_bytes, estimate.source)
-        available = (
-            available_memory_bytes() if self.device.kind == "cpu" else self.device.memory_bytes
-        )
+            return over_limit(metrics, need, estimate.peak_bytes, estimate.source, limit)
         probe = self._run(PROBE_TASK, architecture, job, saver)
         if probe.result is None:
-            return self._failed(probe, metrics, available)
+            return self._failed(probe, metrics, estimate)
         peak, source = probe.result["peak_bytes"], probe.result["source"]
         metrics["peak_memory"] = Metric(peak, "bytes", source)
         if limit is not None and peak > limit:
-            return self._over_limit(metrics, format_bytes(peak), peak, source)
+            return over_limit(metrics, format_bytes(peak), peak, source, limit)
         job.on_progress({"event": "probed", "peak_bytes": peak, "memory_saver": saver.name})
-        trained = self._run(TRAINING_TASK, architecture, job, saver)
+        trained = self._train(architecture, job, saver, peak)
         if trained.result is None:
-            return self._failed(trained, metrics, available)
-        metrics.update(_trained_metrics(trained.result))
-        details = {
-            "weights_epoch": trained.result["weights_epoch"],
-            "resumed_from_epoch": trained.result["resumed_from_epoch"],
-            "latency": trained.result["latency"],
-            "batch_latency": trained.result["batch_latency"],
-            "meters": trained.result["meters"],
-            "start_s": trained.start_s,
-            "probe_start_s": probe.start_s,
-        }
-        if "peak_allocated_bytes" in probe.result:  # of the reserved peak, what tensors used
-            details["peak_allocated_bytes"] = probe.result["peak_allocated_bytes"]
-        history = tuple(trained.result["history"])
-        return Measurement(metrics=metrics, history=history, details=details)
+            return self._failed(trained, metrics, estimate)
+        return _measured(metrics, probe, trained)
 
     def calibrate(self, space: Any) -> Optional[Calibration]:
         """Return a calibration for this device and recipe, from three probes.
@@ -218,6 +208,16 @@ class TrainingEvaluator:
         there = available_memory_bytes() if on_cpu else self.device.memory_bytes
         return there if self.memory_limit_bytes is None else min(there, self.memory_limit_bytes)
 
+    def _train(
+        self, architecture: Architecture, job: Job, saver: Saver, probe_bytes: int
+    ) -> ChildEnd:
+        """Train what the probe accepted; the limit may cost it time and not its place."""
+        allocator = allocator_for(self.memory_limit_bytes, probe_bytes, self.device.kind)
+        trained = self._run(TRAINING_TASK, architecture, job, saver, allocator=allocator)
+        if ran_out_for_kept_blocks(trained):
+            trained = self._run(TRAINING_TASK, architecture, job, saver, allocator=RETURNS_BLOCKS)
+        return trained
+
     def _run(
         self, task: str, architecture: Architecture, job: Job, saver: Saver, **more: Any
     ) -> ChildEnd:
@@ -234,6 +234,8 @@ class TrainingEvaluator:
             "num_threads": self.device.num_cores,
             "checkpoint": str(job.folder / "checkpoint.pt"),
             "weights": str(job.folder / "weights.pt") if self.keep_weights else None,
+            "memory_limit": self.memory_limit_bytes,
+            **more,
         }
         return run_in_child(task, plain, job.folder / "log.txt", self.limits, job.on_progress)
 
@@ -246,34 +248,50 @@ class TrainingEvaluator:
             ),
         }
 
-    def _over_limit(
-        self, metrics: Mapping[str, Metric], need: str, need_bytes: int, source: str
+    def _failed(
+        self, end: ChildEnd, metrics: Mapping[str, Metric], estimate: CostEstimate
     ) -> Measurement:
         limit = self.memory_limit_bytes
-        assert limit is not None
-        return Measurement(
-            outcome=OVER_LIMIT,
-            reason=f"needs {need} of training memory, more than the limit of {format_bytes(limit)}",
-            metrics=metrics,
-            details={
-                "needs_bytes": need_bytes,
-                "needs_source": source,
-                "violation": need_bytes / limit - 1.0,
-            },
-        )
-
-    def _failed(self, end: ChildEnd, metrics: Mapping[str, Metric], available: int) -> Measurement:
-        if end.kind != OUT_OF_MEMORY:
-            return Measurement(outcome=end.kind, reason=end.reason, metrics=metrics)
-        reason = f"needs more than {format_bytes(available)}, what was available: {end.reason}"
-        details = {"needs_more_than_bytes": available, "violation": 1.0}
-        return Measurement(outcome=OUT_OF_MEMORY, reason=reason, metrics=metrics, details=details)
+        if limit is not None:
+            is_probed = "peak_memory" in metrics
+            if is_stopped_by_limit(end, limit, estimate.peak_bytes, is_probed=is_probed):
+                return past_limit(metrics, end, limit, estimate.peak_bytes)
+        if end.kind == OUT_OF_MEMORY:
+            on_cpu = self.device.kind == "cpu"
+            return out_of_memory(
+                metrics, end, end.available_bytes if on_cpu else self.device.memory_bytes
+            )
+        return Measurement(outcome=end.kind, reason=end.reason, metrics=metrics, details=end.facts)
 
 
 def _need(refused: Measurement) -> float:
     """What an infeasible candidate needs at the least; of one that ran out, what it had."""
     details = refused.details
     return float(details.get("needs_bytes", details.get("needs_more_than_bytes", 0)))
+
+
+def _measured(metrics: Mapping[str, Metric], probe: ChildEnd, trained: ChildEnd) -> Measurement:
+    assert probe.result is not None
+    assert trained.result is not None
+    details = {
+        "weights_epoch": trained.result["weights_epoch"],
+        "resumed_from_epoch": trained.result["resumed_from_epoch"],
+        "latency": trained.result["latency"],
+        "batch_latency": trained.result["batch_latency"],
+        "meters": trained.result["meters"],
+        "start_s": trained.start_s,
+        "probe_start_s": probe.start_s,
+        **trained.facts,
+    }
+    # Of the reserved peak, what tensors used; the machine's own view beside the probe's.
+    for name in ("peak_allocated_bytes", "memory_taken_bytes"):
+        if name in probe.result:
+            details[name] = probe.result[name]
+    return Measurement(
+        metrics={**metrics, **_trained_metrics(trained.result)},
+        history=tuple(trained.result["history"]),
+        details=details,
+    )
 
 
 def _plain_estimate(estimate: CostEstimate) -> Dict[str, Any]:

@@ -19,12 +19,31 @@ _OUT_OF_MEMORY = re.compile(
     re.IGNORECASE,
 )
 
+# What is said where another process of the candidate's is gone, e.g. one that loads data.
+_LOST_PROCESS = re.compile(
+    r"killed by signal|exited unexpectedly|terminated abruptly|died unexpectedly|"
+    r"connection reset by peer|broken pipe|EOFError",
+    re.IGNORECASE,
+)
+
+# What oneDNN and OpenMP say where the system refuses them memory, and for other reasons.
+_NATIVE_REFUSAL = re.compile(
+    r"could not (create|execute) a|thread creation failed|can't start new thread", re.IGNORECASE
+)
+
+# torch.cuda.OutOfMemoryError, from 2.1 on and before: what was asked for, what the GPU had left.
+_SIZE = r"([\d.]+) (bytes|[KMGT]iB)"
+_TRIED_AND_FREE = re.compile(rf"Tried to allocate {_SIZE}.*?(?:of which {_SIZE} is|; {_SIZE}) free")
+_UNITS = {"bytes": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40}
+
 # A GPU that is gone, or a driver that does not answer.
 _NO_DEVICE = re.compile(
     r"no CUDA-capable device|found no NVIDIA driver|no CUDA GPUs are available|GPU is lost|"
     r"CUDA driver initialization failed|driver version is insufficient|uncorrectable ECC",
     re.IGNORECASE,
 )
+
+LOST_EXIT_CODE = 255  # multiprocessing's, where the server that knew the real one is gone too
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)
 
@@ -36,6 +55,28 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
     return bool(_OUT_OF_MEMORY.search(str(error)))
+
+
+def is_loss_of_a_process(reason: str) -> bool:
+    """Return whether an error means that another process of the candidate's is gone."""
+    return bool(_LOST_PROCESS.search(reason))
+
+
+def is_native_refusal(reason: str) -> bool:
+    """Return whether native code failed without saying why; memory may be the reason."""
+    return bool(_NATIVE_REFUSAL.search(reason))
+
+
+def is_device_full(reason: str) -> bool:
+    """Return whether CUDA's message says that the GPU itself had less than was asked for.
+
+    Where it had more, the allocator's bound was what refused.
+    """
+    found = _TRIED_AND_FREE.search(reason)
+    if found is None:
+        return False
+    number, unit, *rest = (text for text in found.groups() if text is not None)
+    return float(rest[0]) * _UNITS[rest[1]] < float(number) * _UNITS[unit]
 
 
 def environment_fault(error: BaseException, folder: str) -> Optional[str]:
@@ -62,7 +103,7 @@ def classify_death(
     Args:
         exit_code: As multiprocessing has it: negative for a signal.
         log: What the child's native libraries printed.
-        oom_kills: How often the kernel killed for memory while the child ran.
+        oom_kills: How often the kernel killed for memory just then.
         log_start: Where the child's part of the log begins; an earlier one's is not its own.
     """
     tail = _tail(log, log_start)
@@ -75,18 +116,9 @@ def classify_death(
         if -exit_code in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP):
             return KILLED, f"the candidate's process was killed by {name}"
         return CRASHED, f"the candidate's process died of {name}; see {log}"
+    if exit_code == LOST_EXIT_CODE and oom_kills > 0:
+        return OUT_OF_MEMORY, "the kernel killed it and its server because memory ran out"
     return CRASHED, f"the candidate's process ended with exit code {exit_code}; see {log}"
-
-
-def count_oom_kills() -> int:
-    """Return how often the kernel has killed for memory since it started (0 where unknown)."""
-    try:
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    except OSError:
-        pass
-    return 0
 
 
 def first_line(error: BaseException) -> str:

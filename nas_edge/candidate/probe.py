@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Mapping, Tuple
 
 import torch
 
+from nas_edge.candidate.limit import enforce
 from nas_edge.candidate.start import build, prepare, warm_up
 from nas_edge.config.study import RecipeConfig
 from nas_edge.device.cuda_meter import (
@@ -42,6 +43,7 @@ def probe(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
     model = []
 
     def work() -> None:
+        enforce(job, device, send)
         model.append(build(job, recipe, device))
         _take_steps(model[0], job, recipe, device, PROBE_STEPS, send)
 

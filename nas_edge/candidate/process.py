@@ -12,18 +12,19 @@ import multiprocessing
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
-from nas_edge.candidate.failures import classify_death, count_oom_kills
-from nas_edge.candidate.measurement import HUNG
+from nas_edge.candidate import verdict
+from nas_edge.device.memory_watch import THIS_MACHINE, MemoryReader, MemoryWatch
 from nas_edge.errors import EnvironmentProblem
 
 Message = Dict[str, Any]
 PRELOADED = ["nas_edge.candidate.child", "nas_edge.candidate.probe"]
+UNHEARD = ("started", "alive", "facts")  # messages that are not progress
 EXIT_S = 5.0  # what a child that has closed its pipe gets for its own clearing up
 
 
@@ -37,21 +38,57 @@ class ChildLimits:
 
 @dataclass(frozen=True)
 class ChildEnd:
-    """A result, or the kind and reason why there is none."""
+    """A result, or the kind and reason why there is none.
+
+    ``facts`` is what the child told of itself, ``available_bytes`` the machine's free memory before
+    it; ``is_unexplained`` as `verdict.Verdict` has it.
+    """
 
     result: Optional[Mapping[str, Any]]
     kind: str = ""
     reason: str = ""
     start_s: float = 0.0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    available_bytes: int = 0
+    is_unexplained: bool = False
 
 
-@dataclass(frozen=True)
-class _Before:
-    """What was so when a child was started."""
+class _Observed:
+    """What the parent knows of a child while it waits for its end."""
 
-    started: float
-    oom_kills: int
-    log_size: int
+    def __init__(self, log: Path, reader: MemoryReader) -> None:
+        self.started = self.last_sign = time.monotonic()
+        self.start_s = 0.0
+        self.log = log
+        self.log_start = log.stat().st_size if log.exists() else 0
+        self.facts: Dict[str, Any] = {}
+        self.is_bounded = False
+        self.watch = MemoryWatch(reader)
+
+    def note(self, message: Message) -> None:
+        """Take in what a child says of itself."""
+        self.last_sign = time.monotonic()
+        if message["event"] == "started":
+            self.start_s = self.last_sign - self.started
+        elif message["event"] == "facts":
+            self.facts.update(message["facts"])
+            self.is_bounded = message["is_bounded"]
+
+    def finished(self, result: Mapping[str, Any]) -> ChildEnd:
+        """Return the end of a child with a result."""
+        return ChildEnd(result, "", "", self.start_s, self.facts, self.watch.available_bytes)
+
+    def failed(self, found: verdict.Verdict) -> ChildEnd:
+        """Return the end of a child without one."""
+        return ChildEnd(
+            None,
+            found.kind,
+            found.reason,
+            self.start_s,
+            self.facts,
+            self.watch.available_bytes,
+            found.is_unexplained,
+        )
 
 
 def process_context() -> Any:
@@ -92,6 +129,7 @@ def run_in_child(
     log: Path,
     limits: ChildLimits,
     on_message: Callable[[Message], None],
+    reader: MemoryReader = THIS_MACHINE,
 ) -> ChildEnd:
     """Run a task in a fresh process and wait for its end.
 
@@ -101,12 +139,13 @@ def run_in_child(
         log: File that takes what the child prints.
         limits: When it counts as hung.
         on_message: Receives each sign of progress.
+        reader: Where the machine's memory is read.
     Raises:
         EnvironmentProblem: If the child found the machine at fault (disk full, read-only).
     """
     context = process_context()
     receiver, sender = context.Pipe(duplex=False)
-    before = _Before(time.monotonic(), count_oom_kills(), log.stat().st_size if log.exists() else 0)
+    observed = _Observed(log, reader)
     with _without_main_module():
         from nas_edge.candidate.child_entry import enter
 
@@ -114,7 +153,7 @@ def run_in_child(
         child.start()
     sender.close()
     try:
-        return _watch(child, receiver, log, limits, on_message, before)
+        return _watch(child, receiver, limits, on_message, observed)
     finally:
         # Also on Ctrl-C: nothing of a candidate outlives its study.
         child.kill()
@@ -125,46 +164,50 @@ def run_in_child(
 def _watch(
     child: Any,
     receiver: Connection,
-    log: Path,
     limits: ChildLimits,
     on_message: Callable[[Message], None],
-    before: _Before,
+    observed: _Observed,
 ) -> ChildEnd:
-    started = last_sign = before.started
-    start_s = 0.0
+    watch = observed.watch
     while True:
-        now = time.monotonic()
-        if limits.total_s is not None and now - started > limits.total_s:
-            return ChildEnd(
-                None, HUNG, f"was not done after {limits.total_s:.0f} s (limits.candidate_time)"
-            )
-        if now - last_sign > limits.silence_s:
-            return ChildEnd(
-                None, HUNG, f"gave no sign for {limits.silence_s:.0f} s (limits.silence)"
-            )
+        overdue = _overdue(limits, observed)
+        if overdue is not None:
+            return observed.failed(overdue)
+        watch.sample()
         if not receiver.poll(0.2):
             continue
         try:
             message = receiver.recv()
         except (EOFError, OSError):
             child.join(timeout=EXIT_S)
-            oom_kills = count_oom_kills() - before.oom_kills
-            kind, reason = classify_death(child.exitcode, log, oom_kills, before.log_size)
-            return ChildEnd(None, kind, reason, start_s)
-        last_sign = time.monotonic()
+            return observed.failed(
+                verdict.of_death(
+                    child.exitcode, observed.log, observed.log_start, observed.is_bounded, watch
+                )
+            )
+        observed.note(message)
         event = message["event"]
-        if event == "started":
-            start_s = last_sign - started
-        elif event == "result":
-            return ChildEnd(message["result"], start_s=start_s)
-        elif event == "alive":
-            continue
-        elif event == "failed":
-            return ChildEnd(None, message["kind"], message["reason"], start_s)
-        elif event == "environment":
+        if event == "result":
+            return observed.finished(message["result"])
+        if event == "failed":
+            kind, reason = message["kind"], message["reason"]
+            return observed.failed(verdict.of_error(kind, reason, observed.is_bounded, watch))
+        if event == "environment":
             raise EnvironmentProblem(message["reason"])
-        else:
+        if event not in UNHEARD:
             on_message(message)
+
+
+def _overdue(limits: ChildLimits, observed: _Observed) -> Optional[verdict.Verdict]:
+    """Return why a child is not waited for any longer, or None."""
+    now = time.monotonic()
+    if limits.total_s is not None and now - observed.started > limits.total_s:
+        reason = f"was not done after {limits.total_s:.0f} s (limits.candidate_time)"
+        return verdict.of_silence(reason, observed.started, observed.watch)
+    if now - observed.last_sign > limits.silence_s:
+        reason = f"gave no sign for {limits.silence_s:.0f} s (limits.silence)"
+        return verdict.of_silence(reason, observed.last_sign, observed.watch)
+    return None
 
 
 @contextlib.contextmanager

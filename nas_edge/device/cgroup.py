@@ -1,4 +1,4 @@
-"""How much memory this process's control groups leave it: a container's or service's limit."""
+"""What this process's control groups say of memory: a container's or service's limit, its kills."""
 
 from __future__ import annotations
 
@@ -20,6 +20,30 @@ def cgroup_room_bytes(
     """
     rooms = [_room(folder, *names) for folder, names in _groups(root, own)]
     return min((room for room in rooms if room is not None), default=None)
+
+
+def cgroup_oom_kills(
+    root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> Optional[int]:
+    """Return how often the kernel has killed for memory in this process's group.
+
+    Kills elsewhere on the machine, in other containers say, are not in it. None where the group
+    does not count (a root group, Linux before 4.13).
+
+    Args:
+        root: Where the groups are mounted.
+        own: The file that names this process's groups.
+    """
+    for folder, (limit, _, _) in _groups(root, own):
+        name = "memory.events" if limit == _V2[0] else "memory.oom_control"
+        try:
+            rows = [row.split() for row in (folder / name).read_text().splitlines()]
+        except OSError:
+            continue
+        for row in rows:
+            if row[:1] == ["oom_kill"]:
+                return int(row[1])
+    return None
 
 
 def _groups(root: Path, own: Path) -> Iterator[Tuple[Path, Tuple[str, str, str]]]:

@@ -77,13 +77,16 @@ class Hooks:
     """What the loop tells the outside.
 
     ``on_step`` gets (epoch, step, steps), ``on_epoch`` the record; ``lap`` returns peak and mean
-    memory in bytes since it was last called, and further readings; ``alive`` is called at every batch of an evaluation.
+    memory in bytes since it was last called, and further readings; ``alive`` is called at every
+    batch of an evaluation; ``keep`` copies the best epoch's weights and may overwrite its last
+    copy.
     """
 
     on_step: Callable[[int, int, int], None]
     on_epoch: Callable[[EpochRecord], None]
     lap: Callable[[], Tuple[int, int, Mapping[str, float]]]
     alive: Callable[[], None] = lambda: None
+    keep: Callable[[Dict[str, Any]], Dict[str, Any]] = copy.deepcopy
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,8 @@ def train(
         optimizer.load_state_dict(state["optimizer"])
         scaler.load_state_dict(state["scaler"])
         history = [EpochRecord(**record) for record in state["history"]]
-        best = state["best"]
+        best = state["best"] and hooks.keep(state["best"])
+    state = None  # what was read would stay beside the network otherwise
     resumed_from = len(history)
     written = time.monotonic()
     for epoch in range(len(history) + 1, recipe.epochs + 1):
@@ -152,7 +156,7 @@ def train(
             readings=readings,
         )
         if recipe.weights == "best" and all(val_accuracy > past.val_accuracy for past in history):
-            best = copy.deepcopy(model.state_dict())
+            best = hooks.keep(model.state_dict())
         history.append(record)
         hooks.on_epoch(record)
         if (
@@ -160,8 +164,9 @@ def train(
             and epoch < recipe.epochs
             and time.monotonic() - written >= checkpoint.every_s
         ):
-            state = _state(model, optimizer, scaler, history, best)
-            save_checkpoint(checkpoint.path, {**state, "owner": checkpoint.owner})
+            now = _state(model, optimizer, scaler, history, best)
+            save_checkpoint(checkpoint.path, {**now, "owner": checkpoint.owner})
+            del now  # it holds the best weights, which the next best ones replace
             written = time.monotonic()
     if best is not None:
         model.load_state_dict(best)

@@ -5,19 +5,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_edge.candidate.process import ChildLimits, run_in_child
+from nas_edge.candidate.process import THIS_MACHINE, ChildLimits, run_in_child
 from nas_edge.data.image_set import build_from_arrays
 
 
 @pytest.fixture
-def run_task(tmp_path, monkeypatch):
-    """Return a function that runs one of tasks/bad_children.py in a real child."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "tasks"))
+def tasks_folder(monkeypatch):
+    """Return the folder of bad_children.py, which children can import from then on."""
+    folder = Path(__file__).parent / "tasks"
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
 
-    def run(name, on_message=lambda message: None, limits=None, log=None, **job):
+
+@pytest.fixture
+def run_task(tmp_path, tasks_folder):
+    """Return a function that runs one of tasks/bad_children.py in a real child."""
+
+    def run(
+        name, on_message=lambda message: None, limits=None, log=None, reader=THIS_MACHINE, **job
+    ):
         limits = limits or ChildLimits(total_s=60, silence_s=60)
         log = log or tmp_path / "log.txt"
-        return run_in_child(f"bad_children:{name}", job, log, limits, on_message)
+        return run_in_child(f"bad_children:{name}", job, log, limits, on_message, reader)
 
     return run
 

@@ -109,3 +109,90 @@ def where_am_i(job, send):
         "wait_policy": os.environ.get("GOMP_SPINCOUNT"),
         "threads": len(os.listdir("/proc/self/task")),
     }
+
+
+def say_bound_and(then, job, send):
+    """Hold a real bound, tell of it as a candidate does, and go on."""
+    from nas_edge.candidate.limit import enforce
+
+    enforce({**job, "memory_limit": job["limit_bytes"]}, torch.device("cpu"), send)
+    return then(job, send)
+
+
+def bounded_tensors(job, send):
+    def take(job, send):
+        blocks = []
+        while True:
+            blocks.append(torch.ones(job["block_bytes"] // 4))
+
+    return say_bound_and(take, job, send)
+
+
+def bounded_python(job, send):
+    def take(job, send):
+        blocks = []
+        while True:
+            blocks.append(bytearray(job["block_bytes"]))
+
+    return say_bound_and(take, job, send)
+
+
+def bounded_and_fits(job, send):
+    """Take blocks up to nine tenths of the limit, twice."""
+
+    def take(job, send):
+        for _ in range(2):
+            count = int(0.9 * job["limit_bytes"]) // job["block_bytes"]
+            blocks = [torch.ones(job["block_bytes"] // 4) for _ in range(count)]
+            del blocks
+        return {"done": True}
+
+    return say_bound_and(take, job, send)
+
+
+def bounded_abort(job, send):
+    return say_bound_and(print_and_abort, job, send)
+
+
+def bounded_segfault(job, send):
+    return say_bound_and(segfault, job, send)
+
+
+def bounded_text(job, send):
+    return say_bound_and(raise_text, job, send)
+
+
+def bounded_kill(job, send):
+    return say_bound_and(lambda job, send: os.kill(os.getpid(), signal.SIGKILL), job, send)
+
+
+def raise_cuda_out_of_memory(job, send):
+    raise torch.cuda.OutOfMemoryError(job["text"])
+
+
+def nvml_assert(job, send):
+    raise RuntimeError('NVML_SUCCESS == r INTERNAL ASSERT FAILED at "CUDACachingAllocator.cpp":830')
+
+
+def nvmap_abort(job, send):
+    print_and_abort({"text": "NvMapMemAllocInternalTagged: 1075072515 error 12\n"}, send)
+
+
+def errno_12(job, send):
+    raise_errno({"errno": "ENOMEM"}, send)
+
+
+def take_too_much(job, send):
+    allocate_too_much(job, send)
+
+
+def kill_self(job, send):
+    os.kill(os.getpid(), getattr(signal, job["signal"]))
+
+
+def lose_another_and_go_on(job, send):
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    other.kill()
+    other.wait()
+    send({"event": "step"})
+    return {"done": True}
