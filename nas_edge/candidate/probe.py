@@ -8,16 +8,12 @@ from typing import Any, Callable, Dict, Mapping, Tuple
 import torch
 
 from nas_edge.candidate.limit import enforce
+from nas_edge.candidate.probe_meters import probe_of
 from nas_edge.candidate.start import build, prepare, warm_up
 from nas_edge.config.study import RecipeConfig
-from nas_edge.device.cuda_meter import (
-    CUDA_ALLOCATED,
-    CUDA_RESERVED,
-    RESERVED_SOURCE,
-    open_cuda_meter,
-)
 from nas_edge.device.latency import measure_latency
-from nas_edge.device.process_memory import HighWater, fix_allocator_thresholds
+from nas_edge.device.process_memory import fix_allocator_thresholds
+from nas_edge.device.torch_gpu import current_gpu
 from nas_edge.models.xception import XceptionNet
 from nas_edge.space.references import reference_architecture
 from nas_edge.training.in_backward import build_saving_optimizer
@@ -34,12 +30,13 @@ def probe(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
     """Measure the peak memory of three training steps in a process that did nothing else.
 
     On the CPU the figure is the high-water mark of resident memory over a warmed-up baseline, with
-    an allocator that keeps nothing back; on CUDA what the allocator reserved.
+    an allocator that keeps nothing back; on a GPU what torch's allocator reserved; on a board whose
+    GPU shares the memory the process's and the GPU's together.
     """
     recipe, device = prepare(job)
     warm_up(device)
     _run_small_network(job, recipe, device)
-    measure = _on_cuda if device.type == "cuda" else _on_cpu
+    measure = probe_of(device.type, device.type == "cuda" and current_gpu().is_integrated)
     model = []
 
     def work() -> None:
@@ -48,33 +45,10 @@ def probe(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
         _take_steps(model[0], job, recipe, device, PROBE_STEPS, send)
 
     measured = measure(work)
+    measured["source"] += f", {PROBE_STEPS}-step probe"
     if job.get("time_forward"):
         measured["latency_ms"] = _latency_ms(model[0], recipe, device)
     return measured
-
-
-def _on_cpu(work: Callable[[], None]) -> Dict[str, Any]:
-    fix_allocator_thresholds()
-    high_water = HighWater()
-    high_water.reset()
-    work()
-    return {
-        "peak_bytes": high_water.read_bytes(),
-        "source": f"{high_water.source}, {PROBE_STEPS}-step probe",
-    }
-
-
-def _on_cuda(work: Callable[[], None]) -> Dict[str, Any]:
-    meter = open_cuda_meter()
-    meter.exact_peaks()
-    work()
-    torch.cuda.synchronize()
-    peaks = meter.exact_peaks()
-    return {
-        "peak_bytes": int(peaks[CUDA_RESERVED]),
-        "source": f"{RESERVED_SOURCE}, {PROBE_STEPS}-step probe",
-        "peak_allocated_bytes": int(peaks[CUDA_ALLOCATED]),
-    }
 
 
 def _take_steps(

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any, Tuple
 
+from nas_edge.device.cuda_meter import set_gpu_share
 from nas_edge.device.process_memory import trim_heap
 
 MIB = 2**20
@@ -90,11 +91,8 @@ class CudaBound:
     why = ""
 
     def __init__(self, limit_bytes: int) -> None:
-        import torch
-
         self.bound_bytes = limit_bytes + CUDA_ALLOWANCE_BYTES
-        total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(self.bound_bytes / total, 1.0))
+        set_gpu_share(self.bound_bytes)
 
     def follow(self) -> None:
         """Do nothing: the allocator counts exactly what it holds."""

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas_edge.candidate import probe
 from nas_edge.candidate.metering import metering
+from nas_edge.candidate.probe_meters import on_board, on_gpu
+from nas_edge.device.meter import GPU_MEMORY, Channel, MeterProblem
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "device"))
 
@@ -24,10 +25,10 @@ def test_a_probe_on_a_gpu_is_the_reserved_peak_of_its_own_work():
             cuda.gpu.allocate(101 * MIB)
             cuda.gpu.free(cuda.gpu.allocate(200 * MIB))
 
-        found = probe._on_cuda(work)
+        found = on_gpu(work)
     assert found == {
         "peak_bytes": 302 * MIB,  # whole segments of 2 MiB
-        "source": "torch.cuda peak_reserved, 3-step probe",
+        "source": "torch.cuda peak_reserved",
         "peak_allocated_bytes": 301 * MIB,
     }
 
@@ -47,10 +48,73 @@ def test_training_on_a_gpu_reports_each_epochs_reserved_peak_and_allocated_mean(
     assert (second_peak, second_mean) == (0, 0)
 
 
+class Monitor:
+    """A board's monitor that tells this process's GPU memory as it was told."""
+
+    name = "jetson"
+    interval_s = 0.01
+
+    def __init__(self, readings):
+        self.facts = {}
+        self.channels = {GPU_MEMORY: Channel("bytes", "jtop, the process's GPU memory")}
+        self.problem = ""
+        self.is_closed = False
+        self._readings = iter(readings)
+
+    def read(self):
+        values = next(self._readings)
+        if values is None:
+            self.problem = "jtop's service was lost"
+            return {}
+        return values
+
+    def close(self):
+        self.is_closed = True
+
+
+def held_on_the_cpu(num_bytes):
+    block = bytearray(b"x") * num_bytes
+    del block
+
+
+def test_on_a_board_process_and_gpu_memory_count_together():
+    monitor = Monitor([{GPU_MEMORY: 150.0 * MIB}, {GPU_MEMORY: 400.0 * MIB}])
+    with simulated_cuda() as cuda:
+
+        def work():
+            held_on_the_cpu(100 * MIB)
+            cuda.gpu.allocate(200 * MIB)
+
+        found = on_board(work, lambda: monitor)
+    assert found["peak_bytes"] == pytest.approx((100 + 250) * MIB, rel=0.02)
+    assert "jtop, the process's GPU memory" in found["source"]
+    assert found["peak_allocated_bytes"] == 200 * MIB
+    assert "memory_taken_bytes" in found
+    assert monitor.is_closed
+
+
+@pytest.mark.parametrize("readings", [[{}, None], [None, {}]])
+def test_a_monitor_that_is_lost_leaves_the_allocators_peak_and_the_source_says_so(readings):
+    with simulated_cuda() as cuda:
+        found = on_board(lambda: cuda.gpu.allocate(200 * MIB), lambda: Monitor(readings))
+    assert found["peak_bytes"] == pytest.approx(200 * MIB, rel=0.02)
+    assert "plus torch.cuda peak_reserved (lost on the way)" in found["source"]
+
+
+def test_without_a_monitor_the_source_says_why():
+    def refuse():
+        raise MeterProblem("jtop's service does not run: sudo systemctl start jtop")
+
+    with simulated_cuda() as cuda:
+        found = on_board(lambda: cuda.gpu.allocate(50 * MIB), refuse)
+    assert found["peak_bytes"] == pytest.approx(50 * MIB, rel=0.05)
+    assert "does not run: sudo systemctl start jtop" in found["source"]
+
+
 @pytest.mark.gpu
 def test_a_probe_on_a_real_gpu_is_at_least_its_largest_block():
     def work():
         torch.empty(64 * MIB, dtype=torch.uint8, device="cuda")
 
-    found = probe._on_cuda(work)
+    found = on_gpu(work)
     assert found["peak_bytes"] >= found["peak_allocated_bytes"] >= 64 * MIB
