@@ -58,7 +58,8 @@ def main() -> None:
         spread_ms = f"{min(times[saver]):.0f} to {max(times[saver]):.0f}"
         print(
             f"{saver.name:<16}{peak / MIB:>9.1f}{spread:>22}{100 * (peak / base - 1):>+7.1f}%"
-            f"{estimate / MIB:>10.1f}{step:>9.0f}{spread_ms:>20}{100 * (step / base_ms - 1):>+7.1f}%"
+            f"{estimate / MIB:>10.1f}{step:>9.0f}{spread_ms:>20}"
+            f"{100 * (step / base_ms - 1):>+7.1f}%"
         )
     best = 1 - min(statistics.median(found) for found in peaks.values()) / base
     print(f"the most that a saver takes off: {100 * best:.1f}%; aim {100 * AIM:.0f}%")
