@@ -58,7 +58,7 @@ class _Watch:
         self._lock = threading.Lock()  # of the log; never held while the meter is read
         self._clock = clock
         self._spacing = spacing
-        self._due = clock() + meter.interval_s
+        self._due = math.inf  # the baseline is read when it is asked for
         self._requests: queue.SimpleQueue[Optional[threading.Event]] = queue.SimpleQueue()
         self._answer = threading.Event()
         self._answer.set()
@@ -92,8 +92,7 @@ class _Watch:
         while True:
             answer = None
             try:
-                wait_s = max(self._due - self._clock(), 0.001)
-                answer = self._requests.get(timeout=None if self.problem else wait_s)
+                answer = self._requests.get(timeout=self._patience_s())
                 if answer is None:
                     return
             except queue.Empty:
@@ -101,6 +100,11 @@ class _Watch:
             self._try_to_read(with_exact=answer is not None)
             if answer is not None:
                 answer.set()
+
+    def _patience_s(self) -> Optional[float]:
+        if self.problem or self._due == math.inf:
+            return None
+        return max(self._due - self._clock(), 0.001)
 
     def _try_to_read(self, with_exact: bool) -> None:
         if self.problem:
