@@ -104,7 +104,7 @@ class NvmlMeter:
 
     def _read_all(self) -> Dict[str, float]:
         values = {reading.name: reading.read() for reading in self._readings}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: float(value) for name, value in values.items() if value is not None}
 
 
 def open_nvml_meter(gpu: Optional[TorchGpu] = None, pid: Optional[int] = None) -> NvmlMeter:

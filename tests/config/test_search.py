@@ -126,7 +126,8 @@ def test_the_recipes_own_option_is_found():
         ),
         (
             "{optimizer: [adamw, {name: adamw, learning_rate: 0.002}]}",
-            "search.optimizer must have each value once, but has adamw, learning rate 0.002 2 times",
+            "search.optimizer must have each value once, "
+            "but has adamw, learning rate 0.002 2 times",
         ),
         (
             "{optimizer: [{name: adamw, learning_rate: 0.1}], learning_rate: [0.002]}",

@@ -10,7 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Callable, ContextManager, Iterator, Optional, Tuple
 
+import pytest
+import simulated_jtop
+import simulated_nvml
+from simulated_cuda import simulated_cuda
+
+from nas_edge.device.cuda_meter import CUDA_ALLOCATED, open_cuda_meter
 from nas_edge.device.meter import MEMORY_TAKEN, PROCESS_MEMORY, Meter
+from nas_edge.device.nvml_meter import open_nvml_meter
 from nas_edge.device.process_meter import open_process_meter
 from nas_edge.device.system_meter import open_system_meter
 
@@ -97,7 +104,56 @@ def no_proc() -> Meter:
     return open_system_meter(refuse)
 
 
+@contextmanager
+def cuda_bench() -> Iterator[Bench]:
+    """A simulated GPU whose driver fails; its allocator is the simulation's."""
+    with simulated_cuda() as cuda:
+        meter = open_cuda_meter()
+        yield Bench(meter, cuda.break_down, (CUDA_ALLOCATED, cuda.gpu.allocate))
+        meter.close()
+
+
+def no_gpu() -> Meter:
+    with simulated_cuda([]):
+        return open_cuda_meter()
+
+
+@contextmanager
+def nvml_bench() -> Iterator[Bench]:
+    """A simulated GPU that falls off the bus; the client is the real one."""
+    with simulated_nvml.open_meter_and_breaker() as (meter, break_device):
+        yield Bench(meter, break_device)
+
+
+def no_nvml() -> Meter:
+    with simulated_nvml.missing_library():
+        return open_nvml_meter(simulated_nvml.as_torch_sees(simulated_nvml.busy_gpu()))
+
+
+@contextmanager
+def jetson_bench() -> Iterator[Bench]:
+    """A simulated board whose service is killed; the client is the real one."""
+    skip_without_jtop()
+    with simulated_jtop.jetson_meter_under_test() as (meter, break_service):
+        yield Bench(meter, break_service)
+
+
+def no_service() -> Meter:
+    from nas_edge.device.jetson_meter import open_jetson_meter
+
+    skip_without_jtop()
+    return open_jetson_meter()
+
+
+def skip_without_jtop() -> None:
+    if simulated_jtop.why_not():
+        pytest.skip(simulated_jtop.why_not())
+
+
 METERS = [
     MeterUnderTest("process", process_bench, no_process),
     MeterUnderTest("system", system_bench, no_proc),
+    MeterUnderTest("cuda", cuda_bench, no_gpu),
+    MeterUnderTest("nvml", nvml_bench, no_nvml),
+    MeterUnderTest("jetson", jetson_bench, no_service),
 ]
