@@ -42,6 +42,7 @@ def main() -> None:
             recipe = RecipeConfig(
                 image_size=size,
                 batch_size=batch,
+                micro_batch=args.micro_batch,
                 optimizer=args.optimizer,
                 precision=args.precision,
                 memory_format=args.memory_format,
@@ -64,7 +65,10 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96])
     parser.add_argument("--batches", type=int, nargs="+", default=[16, 32])
     parser.add_argument("--random", type=int, default=5, help="networks beside the references")
-    parser.add_argument("--optimizer", default="adamw", choices=["adam", "adamw", "sgd"])
+    parser.add_argument(
+        "--optimizer", default="adamw", choices=["adam", "adamw", "sgd", "adam8bit"]
+    )
+    parser.add_argument("--micro-batch", type=int, help="images at once; the batch if not given")
     parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16", "fp16"])
     parser.add_argument("--memory-format", default="channels_last")
     parser.add_argument("--device", default="cpu", choices=["auto", "cpu", "cuda"])

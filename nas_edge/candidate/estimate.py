@@ -4,7 +4,9 @@ Parameters and the optimizer's state are there all the time; the rest is largest
 of the backward pass (`nas_edge.candidate.activations`). A constant for each shape of dense 3x3
 convolution stands for what oneDNN compiles and copies. Within 7% of the measured probe, in fp32 and
 bf16 (benchmarks/estimate_accuracy.py: 2-core AVX2 CPU, torch 2.13, channels_last, 48 to 96 px,
-batch 16 and 32). On CUDA the libraries' workspaces are not in it.
+batch 16 and 32). With micro-batches the same constants weigh more: within 11%, and with 8-bit Adam,
+which copies a large kernel that is not contiguous, up to 19% too low (64 px, quarter and half
+width, parts of 4 and 8). On CUDA the libraries' workspaces are not in it.
 """
 
 from __future__ import annotations
