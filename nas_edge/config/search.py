@@ -107,8 +107,7 @@ def _check_options(
     for label in labels:
         if labels.count(label) > 1:
             raise ValueError(
-                f"search.{key} must have each value once, but has {_shown(label)} "
-                f"{labels.count(label)} times"
+                f"search.{key} must have each value once, but has {_shown(label)} more than once"
             )
     for value in labels if key == "micro_batch" else ():
         if value is not None and value >= recipe["batch_size"]:
