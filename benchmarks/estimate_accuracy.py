@@ -51,7 +51,6 @@ def main() -> None:
     cases = []
     for size in args.sizes:
         for batch in args.batches:
-<<<<<<< HEAD
             cases += judged(args, size, batch, device, rng)
     met = summarise("exact tier, every saver", [(c["exact"], c["probe"]) for c in cases])
     plain = [c for c in cases if c["saver"] == "none"]
@@ -61,26 +60,6 @@ def main() -> None:
     times = sorted(c["seconds"] for c in cases)
     print(f"exact tier: median {times[len(times) // 2]:.2f} s, most {times[-1]:.2f} s an estimate")
     sys.exit(not met)
-=======
-            recipe = RecipeConfig(
-                image_size=size,
-                batch_size=batch,
-                micro_batch=args.micro_batch,
-                optimizer=args.optimizer,
-                precision=args.precision,
-                memory_format=args.memory_format,
-            )
-            for name, network in networks(args.space, args.random).items():
-                estimate, bound, seconds = estimated(network, recipe)
-                measured = probed(network, recipe, device)
-                rows.append((estimate, measured, bound))
-                print(
-                    f"{name:<26}{size:>5}{batch:>7}{estimate / 2**20:>7.1f} MiB"
-                    f"{measured / 2**20:>7.1f} MiB{estimate / measured:>8.3f}{seconds * 1e3:>7.0f}",
-                    flush=True,
-                )
-    summarise(rows)
->>>>>>> choices
 
 
 def read_arguments() -> argparse.Namespace:
@@ -88,17 +67,10 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--space", default="xception_cnd_small")
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96])
     parser.add_argument("--batches", type=int, nargs="+", default=[16, 32])
-<<<<<<< HEAD
     parser.add_argument("--networks", type=int, default=6, help="for each size and batch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--optimizer", default="adamw", choices=["adam", "adamw", "sgd"])
-=======
-    parser.add_argument("--random", type=int, default=5, help="networks beside the references")
-    parser.add_argument(
-        "--optimizer", default="adamw", choices=["adam", "adamw", "sgd", "adam8bit"]
-    )
     parser.add_argument("--micro-batch", type=int, help="images at once; the batch if not given")
->>>>>>> choices
     parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16", "fp16"])
     parser.add_argument("--memory-format", default="channels_last")
     parser.add_argument("--device", default="cpu", choices=["auto", "cpu", "cuda"])
@@ -110,6 +82,7 @@ def judged(args, size, batch, device, rng):
     recipe = RecipeConfig(
         image_size=size,
         batch_size=batch,
+        micro_batch=args.micro_batch,
         optimizer=args.optimizer,
         precision=args.precision,
         memory_format=args.memory_format,

@@ -1,21 +1,12 @@
 """What training a candidate will cost, before anything is allocated; by arithmetic, without torch.
 
-<<<<<<< HEAD
 The quick tier of the estimate, in milliseconds: parameters and the optimizer's state are there all
 the time; the rest is largest at some operation of the backward pass (`activations.py`). The exact
 tier (`simulation.py`) runs the training step itself on tensors without contents, savers included;
 for the plain step the two agree within 1%. Neither sees what libraries allocate: a constant for
 each shape of dense 3x3 convolution stands for what oneDNN compiles and copies on a CPU, and a
-calibration by probes (`calibration.py`) for the rest.
-=======
-Parameters and the optimizer's state are there all the time; the rest is largest at some operation
-of the backward pass (`nas_edge.candidate.activations`). A constant for each shape of dense 3x3
-convolution stands for what oneDNN compiles and copies. Within 7% of the measured probe, in fp32 and
-bf16 (benchmarks/estimate_accuracy.py: 2-core AVX2 CPU, torch 2.13, channels_last, 48 to 96 px,
-batch 16 and 32). With micro-batches the same constants weigh more: within 11%, and with 8-bit Adam,
-which copies a large kernel that is not contiguous, up to 19% too low (64 px, quarter and half
-width, parts of 4 and 8). On CUDA the libraries' workspaces are not in it.
->>>>>>> choices
+calibration by probes (`calibration.py`) for the rest. 8-bit Adam copies a large kernel that is not
+contiguous, which neither sees: up to 19% too low without a calibration (half width, 64 px).
 """
 
 from __future__ import annotations

@@ -54,20 +54,13 @@ def estimate_command(
     if as_json:
         click.echo(json.dumps([_estimate_row(*estimate) for estimate in estimates], indent=1))
         return
-<<<<<<< HEAD
     parts = f" in parts of {recipe.micro_batch}" if recipe.micro_batch else ""
     for one, saver_name, cost in estimates:
         saved = "" if saver_name == "none" else f", memory saver {saver_name}"
-=======
-    is_plain = recipe.micro_batch is None and recipe.optimizer != "adam8bit"
-    for one, cost in costs.items():
-        parts = f" in parts of {recipe.micro_batch}" if recipe.micro_batch else ""
->>>>>>> choices
         click.echo(
             f"{one}: {recipe.image_size} px, batch {recipe.batch_size}{parts}, {recipe.optimizer}, "
             f"{recipe.precision}, {classes} classes{saved}; by part at the moment of the peak"
         )
-<<<<<<< HEAD
         for line in _estimate_lines(cost):
             click.echo(line)
 
@@ -91,17 +84,6 @@ def _estimates(
         (
             one.name,
             estimate_exactly(network, recipe, num_outputs, saver=one, calibration=calibration),
-=======
-        click.echo(f"  parameters {cost.num_params:>14,}   MACs {cost.macs:,} an image")
-        for part in ("parameter", "gradient", "optimizer", "activation", "workspace", "kernel"):
-            size = getattr(cost, f"{part}_bytes")
-            click.echo(
-                f"  {part:<11}{format_bytes(size):>14}   {100 * size / cost.peak_bytes:4.1f}%"
-            )
-        click.echo(
-            f"  {'peak':<11}{format_bytes(cost.peak_bytes):>14}   "
-            f"estimated, not measured; within {7 if is_plain else 20}% on a CPU"
->>>>>>> choices
         )
         for one in savers
     ]
