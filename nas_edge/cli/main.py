@@ -190,6 +190,34 @@ def estimate(
 
 
 @main.command()
+@click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="What a study would train on.",
+)
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(),
+    callback=_not_empty,
+    default="runs",
+    show_default=True,
+    help="Where a study would keep its run.",
+)
+def doctor(as_json: bool, device: str, out: str) -> None:
+    """Look this machine over: would a study run, what is measured, how to mend what is wrong.
+
+    Exits with 1 if a study would not run.
+    """
+    from nas_edge.cli.doctor import doctor_command
+
+    doctor_command(as_json, device, out)
+
+
+@main.command()
 def spaces() -> None:
     """List the shipped search spaces."""
     from nas_edge.cli.views import list_command
