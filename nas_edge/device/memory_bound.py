@@ -5,7 +5,7 @@ allowance, an allocation fails in this process, so that the machine does not run
 
 * Linux: ``RLIMIT_DATA``, which counts private writable memory whether it was touched or not.
   (``RLIMIT_AS`` also counts torch's libraries and reservations, tens of GiB with CUDA.)
-* CUDA: the caching allocator's share of the GPU.
+* CUDA: the caching allocator's share of the GPU; what the process holds beside it is not bounded.
 * Elsewhere no system call bounds one process's memory: `Unbounded` says so.
 """
 
@@ -14,18 +14,18 @@ from __future__ import annotations
 import mmap
 import sys
 from pathlib import Path
-from typing import Any, Tuple
+from typing import Any, Tuple, Union
 
 from nas_edge.device.cuda_meter import set_gpu_share
 from nas_edge.device.process_memory import trim_heap
 
 MIB = 2**20
-# What a process takes beside the resident memory that its work was measured to need. Measured with
-# xception-lite at 1/8 to 1 of its widths and random networks of both shipped spaces, 32 to 96 px,
-# torch 2.1 and 2.13: 7 to 10 MiB of small blocks, and up to 20 MiB in one step of address space
-# that nothing touches: thread stacks, the tops of heaps, and the areas that oneDNN reserves for the
-# code that it compiles. The last grow with every new batch size, to 60 MiB and more: `follow`
-# keeps them out.
+# What a process takes beside the resident memory that its work was measured to need: 7 to 10 MiB of
+# small blocks, and in one step up to 20 MiB of address space that nothing touches: thread stacks,
+# tops of heaps, areas that oneDNN reserves for the code that it compiles. The last grow with every
+# new batch size, to 60 MiB and more; `follow` keeps them out. Over 16 random networks of 10 to 570
+# MiB, 32 to 96 px, at least 41 MiB of the allowance were left (benchmarks/limit_headroom.py, 2-core
+# AVX2 CPU, torch 2.13, 2 and 8 threads).
 ALLOWANCE_BYTES = 64 * MIB
 # What CUDA's allocator rounds and splits off: its blocks are of 2 and 20 MiB.
 CUDA_ALLOWANCE_BYTES = 64 * MIB
@@ -98,7 +98,10 @@ class CudaBound:
         """Do nothing: the allocator counts exactly what it holds."""
 
 
-def bound_memory(limit_bytes: int, device: Any) -> Any:
+Bound = Union[Unbounded, DataBound, CudaBound]
+
+
+def bound_memory(limit_bytes: int, device: Any) -> Bound:
     """Bound what this process takes from here on, and return the bound.
 
     Args:

@@ -114,7 +114,7 @@ def check_study(images, folder, widths):
 
 @linux
 def test_a_limit_refuses_what_needs_more_and_lets_the_rest_train(images, tmp_path):
-    limited, feasible = check_study(images, tmp_path, (4, 6, 12, 20))
+    limited, feasible = check_study(images, tmp_path, (4, 5, 8, 10))
     for width in feasible:
         assert limited[width].details["limit_enforced"] == "RLIMIT_DATA"
 
@@ -151,20 +151,19 @@ def test_a_probe_that_would_take_far_too_much_is_stopped_and_censored(
 
 
 @linux
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.slow
 def test_whatever_fails_first_in_a_bounded_probe_it_is_over_the_limit(
-    images, tmp_path, precision, monkeypatch
+    images, tmp_path, monkeypatch
 ):
     # Every limit stops the work at another place: in torch's allocator, in oneDNN's, in C++.
     monkeypatch.setattr(
         "nas_edge.candidate.evaluator.estimate_cost",
         lambda *_: type("Cost", (), {"lower_bound_bytes": 0, "peak_bytes": 900 * MIB})(),
     )
-    recipe = RECIPE.model_copy(update={"batch_size": 64, "image_size": 96, "precision": precision})
-    for number in range(24):
+    recipe = RECIPE.model_copy(update={"batch_size": 64, "image_size": 96})
+    for number in range(14):
         evaluator = evaluator_of(
-            images, recipe=recipe, memory_limit_bytes=1 + number * (2 * MIB + 12345)
+            images, recipe=recipe, memory_limit_bytes=1 + number * (3 * MIB + 12345)
         )
         measured = evaluator.bind(Job(number, 0, tmp_path / str(number)))(network(4))
         assert measured.outcome == OVER_LIMIT, measured.reason
