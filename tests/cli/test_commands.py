@@ -14,7 +14,7 @@ from nas_edge.cli.main import main
 
 HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "matplotlib", "sqlalchemy")
 COMMANDS = ([], ["run"], ["front"], ["report"], ["show"], ["estimate"], ["spaces"], ["studies"])
-COMMANDS += (["data"], ["data", "synthetic"])
+COMMANDS += (["data"], ["data", "synthetic"], ["doctor"])
 
 
 def runner():

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from nas_edge.errors import EnvironmentProblem
 from nas_edge.training.checkpoint import save_checkpoint
 from nas_edge.training.loop import Diverged
 
@@ -82,6 +83,10 @@ def allocate_under_a_limit(job, send):
     blocks = []
     while True:
         blocks.append(torch.ones(16 * 2**20))
+
+
+def lose_the_gpu(job, send):
+    raise EnvironmentProblem("the GPU is lost; run `sudo reboot`")
 
 
 def fill_disk(job, send):
