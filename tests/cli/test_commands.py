@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from nas_edge import __version__, open_run
-from nas_edge.cli.main import main
+from nas_edge.cli.main import SAVER_NAMES, main
 
 HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "matplotlib", "sqlalchemy")
 COMMANDS = ([], ["run"], ["front"], ["report"], ["show"], ["estimate"], ["spaces"], ["studies"])
@@ -39,7 +39,7 @@ def test_help_of_every_command(command, option):
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"], ["spaces"]])
 def test_light_commands_import_nothing_heavy(repository, arguments):
     code = (
-        "import sys\nfrom nas_edge.cli.main import main\n"
+        "import sys\nfrom nas_edge.cli.main import SAVER_NAMES, main\n"
         f"try: main({arguments!r})\nexcept SystemExit as end: assert not end.code\n"
         f"print('heavy:', *[name for name in {HEAVY!r} if name in sys.modules])"
     )
@@ -201,13 +201,23 @@ def test_unknown_network_says_what_is_known(command):
 def test_estimate_adds_up():
     (row,) = json.loads(call("estimate", "xception x0.25", "--image-size", 32, "--json").output)
 
-    parts = [size for name, size in row.items() if name.endswith("_bytes") and name[:4] != "peak"]
-    assert row["peak_bytes"] == sum(parts)
-    assert row["optimizer_bytes"] == 2 * 4 * row["num_trainable"]  # Adam keeps two moments
+    parts = row["parts_bytes"]
+    assert row["peak_bytes"] == sum(parts.values())
+    assert parts["optimizer"] == 2 * 4 * row["num_trainable"]  # Adam keeps two moments
     lines = call("estimate", "xception x0.25", "--image-size", 32).output.splitlines()
-    shown = [float(line.split()[1]) for line in lines[2:]]
-    assert shown[-1] == pytest.approx(sum(shown[:-1]), abs=0.3)
+    shown = [float(line.split(" MiB")[0].split()[-1]) for line in lines[2:]]
+    assert shown[-1] == pytest.approx(sum(shown[:-1]), abs=0.6)
     assert "estimated, not measured" in lines[-1]
+
+
+def test_estimate_shows_each_memory_saver_with_the_plain_training_first():
+    options = ("xception-lite x0.25", "--image-size", 48, "--memory-saver", "all", "--json")
+    rows = json.loads(call("estimate", *options).output)
+    assert [row["memory_saver"] for row in rows] == list(SAVER_NAMES)
+    assert all(row["peak_bytes"] < rows[0]["peak_bytes"] for row in rows[1:])
+    assert "a training step" in rows[0]["source"]
+    lines = call("estimate", "xception-lite x0.25", "--memory-saver", "unit").output.splitlines()
+    assert "memory saver unit" in lines[0]
 
 
 def test_synthetic_set_is_written_and_can_be_refused(tmp_path):

@@ -61,6 +61,7 @@ objectives: [val_accuracy, latency, params]
 trials: 77
 time_budget: 34.123456789h
 memory_limit: 1234567.89KiB
+memory_saver: unit
 accuracy_frontier: 0.123
 sampler: {name: nsga3, startup_trials: 4, population: 6}
 seed: 11
