@@ -39,7 +39,7 @@ def test_help_of_every_command(command, option):
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"], ["spaces"]])
 def test_light_commands_import_nothing_heavy(repository, arguments):
     code = (
-        "import sys\nfrom nas_edge.cli.main import SAVER_NAMES, main\n"
+        "import sys\nfrom nas_edge.cli.main import main\n"
         f"try: main({arguments!r})\nexcept SystemExit as end: assert not end.code\n"
         f"print('heavy:', *[name for name in {HEAVY!r} if name in sys.modules])"
     )

@@ -1,11 +1,13 @@
 """Savers against the plain training step: the same bits, in less memory."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
 
-from nas_edge.config.study import RecipeConfig
+from nas_edge.cli.main import SAVER_NAMES
+from nas_edge.config.study import RecipeConfig, StudyConfig
 from nas_edge.models.xception import build_model
 from nas_edge.space.references import reference_architecture
 from nas_edge.training.in_backward import InBackwardOptimizer, build_saving_optimizer
@@ -146,6 +148,9 @@ def test_names_and_savers_are_one_to_one():
     names = [saver.name for saver in SAVERS]
     assert names == ["none", "optimizer", "unit", "unit+optimizer", "block", "block+optimizer"]
     assert [Saver.of(name) for name in names] == list(SAVERS)
+    assert names == list(SAVER_NAMES)  # the command line's
+    field = StudyConfig.model_fields["memory_saver"]
+    assert get_args(field.annotation) == ("auto", *names)  # the study file's
     with pytest.raises(ValueError, match=r"memory_saver must be auto or one of none, .* got 'all'"):
         Saver.of("all")
 
