@@ -31,6 +31,8 @@ print(json.dumps(found), flush=True)
 try:
     import torchvision
     found["torchvision"] = str(torchvision.__version__)
+    if not hasattr(torch.ops.torchvision, "nms"):  # up to 0.16 the import says nothing
+        raise RuntimeError("operator torchvision::nms does not exist")
 except Exception as err:
     is_missing = isinstance(err, ModuleNotFoundError) and err.name == "torchvision"
     lines = str(err).splitlines() or [""]
@@ -44,6 +46,7 @@ class TorchImport:
     """What importing the two said; ``error`` and ``vision_error`` are one line each.
 
     ``torch`` is empty where torch cannot be used; ``torchvision`` where that does not import.
+    ``vision_error`` is also of a torchvision that imports without its compiled part.
     """
 
     torch: str = ""
@@ -123,7 +126,7 @@ def torchvision_check(found: TorchImport, board: Optional[Board] = None) -> Chec
     if not found.torchvision and not found.vision_error:
         return Check("torchvision", NOTE, f"is not installed; {_NOT_NEEDED}", mend)
     if found.vision_error:
-        wrong = f"does not import ({found.vision_error}); {_NOT_NEEDED}"
+        wrong = f"does not work ({found.vision_error}); {_NOT_NEEDED}"
         return Check("torchvision", NOTE, wrong, mend)
     if wanted and not re.match(rf"{re.escape(wanted)}(\D|$)", found.torchvision):
         wrong = f"{found.torchvision}, but torch {found.torch} goes with {wanted}; {_NOT_NEEDED}"
