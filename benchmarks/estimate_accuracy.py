@@ -1,6 +1,6 @@
 """How far the estimates of training memory are from the measured probe, after calibration.
 
-For each image size and batch size: three probes calibrate both tiers, as a study does before its
+For each image size and batch size: five probes calibrate both tiers, as a study does before its
 first candidate; then random networks of the space, each with a memory saver in turn, are estimated
 and probed. Prints every case, then for the exact tier (every saver) and the quick tier (the plain
 step) mean and worst error and Spearman's rank correlation. Networks for the calibration are always

@@ -17,6 +17,7 @@ from nas_edge.candidate.process import ChildEnd
 from nas_edge.config.study import RecipeConfig
 from nas_edge.space.architecture import Architecture
 
+NUM_PROBES = 5  # three decide a line; two more average out what no line explains
 NUM_DRAWN = 200  # random points among which the sizes are chosen
 SHARE = 0.5  # of the memory that may be used at most: a calibration must not run out itself
 
@@ -32,10 +33,10 @@ def calibrate_device(
     probe: Probe,
     about: Mapping[str, Any],
 ) -> Optional[Calibration]:
-    """Return a calibration from probes of the smallest, the largest and a network between.
+    """Return a calibration from probes of the smallest, the largest and networks between.
 
     Args:
-        candidates: Networks by name, among which three are chosen by their estimates.
+        candidates: Networks by name, among which five are chosen by their estimates.
         recipe: How they are trained.
         num_outputs: Logits.
         device: "cpu" or "cuda".
@@ -75,7 +76,10 @@ def _chosen(
     fitting = [name for name in candidates if sizes[name] <= SHARE * room_bytes]
     if len(fitting) < MIN_POINTS:
         return []
-    return [(fitting[i], candidates[fitting[i]]) for i in pick_spread([sizes[n] for n in fitting])]
+    return [
+        (fitting[i], candidates[fitting[i]])
+        for i in pick_spread([sizes[n] for n in fitting], NUM_PROBES)
+    ]
 
 
 def _point(

@@ -121,14 +121,9 @@ def load_calibration(
     return found
 
 
-def pick_spread(sizes: Sequence[float], count: int = MIN_POINTS) -> List[int]:
-    """Return the indices of the smallest, the largest and those evenly between in size."""
+def pick_spread(sizes: Sequence[float], count: int) -> List[int]:
+    """Return the indices of the smallest, the largest and the quantiles between."""
     order = sorted(range(len(sizes)), key=lambda i: sizes[i])
-    low, high = sizes[order[0]], sizes[order[-1]]
-    chosen: List[int] = []
-    for k in range(count):
-        wanted = low + (high - low) * k / max(count - 1, 1)
-        left = [i for i in order if i not in chosen]
-        if left:
-            chosen.append(min(left, key=lambda i: abs(sizes[i] - wanted)))
-    return chosen
+    last = len(order) - 1
+    positions = dict.fromkeys(round(last * k / max(count - 1, 1)) for k in range(count))
+    return [order[position] for position in positions]

@@ -174,7 +174,7 @@ class TrainingEvaluator:
         return _measured(metrics, probe, trained)
 
     def calibrate(self, space: Any) -> Optional[Calibration]:
-        """Return a calibration for this device and recipe, from three probes.
+        """Return a calibration for this device and recipe, from five probes.
 
         Args:
             space: Has ``sample(rng)`` and ``references``.

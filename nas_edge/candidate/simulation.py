@@ -92,19 +92,21 @@ def simulate_step(
         ledger.take([*model.parameters(), *model.buffers()], PARAMETERS)
         optimizer = build_saving_optimizer(model, recipe, device, saver)
         scaler = build_scaler(recipe)
-        _make_state(model, optimizer, ledger)
+        _name_optimizer(optimizer, ledger)
         _follow_gradients(model, ledger)
-        ledger.forget_peak()
         images, labels = _batch(recipe, device)
         ledger.take([images, labels], "activations stem")
         train_step(model, images, labels, recipe, optimizer, scaler, device)
-        parts = dict(ledger.at_peak)
+        parts = {**ledger.at_peak, OPTIMIZER: ledger.sizes.get(OPTIMIZER, 0)}
     ledger.close()
     return parts
 
 
 class _StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows every storage from its first tensor to its last, and who it is for.
+
+    The peak leaves the optimizer's state out: the first step makes it, in later ones all of it is
+    there all the time.
 
     A storage is alive while a tensor on it is: torch before 2.2 cannot watch storages themselves.
     """
@@ -123,6 +125,8 @@ class _StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run an operation and note what it made."""
+        if func is torch.ops.prim.device.default and isinstance(args[0], FakeTensor):
+            return args[0].fake_device  # asked for thousands of times, and dear to dispatch
         result = func(*args, **(kwargs or {}))
         for value in tree_flatten(result)[0]:
             if isinstance(value, FakeTensor):
@@ -134,11 +138,6 @@ class _StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tensors:
             entry = self._note(tensor)
             self._move(entry, part)
-
-    def forget_peak(self) -> None:
-        """Look for the peak from now on."""
-        self._peak = self._total
-        self.at_peak = dict(self.sizes)
 
     def close(self) -> None:
         """Stop following."""
@@ -182,7 +181,7 @@ class _StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _add(self, part: str, num_bytes: int) -> None:
         self.sizes[part] = self.sizes.get(part, 0) + num_bytes
-        self._total += num_bytes
+        self._total += 0 if part == OPTIMIZER else num_bytes
         if self._total > self._peak:
             self._peak = self._total
             self.at_peak = dict(self.sizes)
@@ -230,17 +229,18 @@ def _flow_of(name: str) -> str:
     return {"stem": "stem", "tail": "exit"}.get(top, "head")
 
 
-def _make_state(model: XceptionNet, optimizer: Any, ledger: _StorageLedger) -> None:
-    """Have the optimizer make its state, by one step on gradients of zero."""
-    ledger.phase = OPTIMIZER
-    params = [param for param in model.parameters() if param.requires_grad]
-    for param in params:
-        param.grad = torch.zeros_like(param)
+def _name_optimizer(optimizer: Any, ledger: _StorageLedger) -> None:
+    """Have every step of the optimizer say that what it makes is its state."""
+
+    def begin(*_: Any) -> None:
+        ledger.phase = OPTIMIZER
+
+    def end(*_: Any) -> None:
+        ledger.phase = ""
+
     for one in getattr(optimizer, "optimizers", [optimizer]):
-        one.step()
-    for param in params:
-        param.grad = None
-    ledger.phase = ""
+        one.register_step_pre_hook(begin)
+        one.register_step_post_hook(end)
 
 
 def _follow_gradients(model: XceptionNet, ledger: _StorageLedger) -> None:

@@ -44,7 +44,7 @@ class CalibratedEvaluator:
         if self._calibrated is None:
             found = load_calibration(self._path, self._evaluator.calibration_holds_for())
             if found is None:
-                self._note("calibrating the memory estimate: three probes")
+                self._note("calibrating the memory estimate: five probes")
                 found = self._evaluator.calibrate(self._space)
                 if found is not None:
                     write_whole(self._path, json.dumps(found.to_dict(), indent=1))

@@ -97,15 +97,13 @@ def test_an_estimate_with_a_calibration_is_corrected_and_says_so():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "chosen"),
+    ("sizes", "count", "chosen"),
     [
-        ([5, 1, 9, 3], {1, 0, 2}),  # 1, 5, 9
-        ([1, 2], {0, 1}),
-        ([7, 7, 7, 7], None),
+        ([5, 1, 9, 3, 4], 3, [1, 4, 2]),  # 1, the median 4, 9
+        ([5, 1, 9, 3, 4], 5, [1, 3, 4, 0, 2]),
+        ([1, 2], 5, [0, 1]),
+        ([7], 5, [0]),
     ],
 )
-def test_spread_picks_the_smallest_the_largest_and_between(sizes, chosen):
-    found = pick_spread(sizes)
-    assert len(found) == len(set(found)) == min(3, len(sizes))
-    if chosen:
-        assert set(found) == chosen
+def test_spread_picks_the_smallest_the_largest_and_quantiles_between(sizes, count, chosen):
+    assert pick_spread(sizes, count) == chosen
