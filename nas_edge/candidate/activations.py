@@ -68,7 +68,7 @@ class _Tape:
 
     def __init__(self, batch_size: int, element_bytes: int) -> None:
         self.ops: List[_Op] = []
-        self.dense_convolutions: Set[Tuple[int, ...]] = set()
+        self.convolutions: Set[Tuple[int, ...]] = set()  # those larger than 1x1
         self.flow = "stem"
         self._batch_size = batch_size
         self._element_bytes = element_bytes
@@ -92,8 +92,8 @@ class _Tape:
         self, x: _Tensor, out: _Tensor, kernel: int, num_params: int, groups: int = 1
     ) -> _Tensor:
         """Write a convolution down."""
-        if kernel > 1 and groups == 1:
-            self.dense_convolutions.add((x.channels, x.side, out.channels, out.side, kernel))
+        if kernel > 1:
+            self.convolutions.add((x.channels, x.side, out.channels, out.side, kernel, groups))
         return self.op(x, out, x, num_params=num_params)
 
     def hold(self, first: int, num_bytes: int) -> None:
@@ -134,9 +134,14 @@ def while_accumulating(moments: List[Moment], waiting_bytes: int) -> List[Moment
     ]
 
 
-def num_dense_convolutions(plan: Plan, image_size: int) -> int:
-    """Return how many convolutions of different shape are dense and larger than 1x1."""
-    return len(_written_down(plan, image_size, 1, 4).dense_convolutions)
+def large_convolutions(plan: Plan, image_size: int) -> Tuple[int, int]:
+    """Return how many shapes of convolutions larger than 1x1 there are, and dense ones' weights.
+
+    The library compiles code for each shape, and copies the weights of the dense ones.
+    """
+    shapes = _written_down(plan, image_size, 1, 4).convolutions
+    dense = [(c, out, kernel) for c, _, out, _, kernel, groups in shapes if groups == 1]
+    return len(shapes), sum(channels * out * kernel**2 for channels, out, kernel in dense)
 
 
 def _written_down(plan: Plan, image_size: int, batch_size: int, element_bytes: int) -> _Tape:

@@ -3,10 +3,10 @@
 The quick tier of the estimate, in milliseconds: parameters and the optimizer's state are there all
 the time; the rest is largest at some operation of the backward pass (`activations.py`). The exact
 tier (`simulation.py`) runs the training step itself on tensors without contents, savers included;
-for the plain step the two agree within 1%. Neither sees what libraries allocate: a constant for
-each shape of dense 3x3 convolution stands for what oneDNN compiles and copies on a CPU, and a
-calibration by probes (`calibration.py`) for the rest. 8-bit Adam copies a large kernel that is not
-contiguous, which neither sees: up to 19% too low without a calibration (half width, 64 px).
+for the plain step the two agree within 1%. Neither sees what libraries allocate: three constants
+stand for what oneDNN compiles and copies on a CPU, and a calibration by probes (`calibration.py`)
+for the rest. 8-bit Adam copies a large kernel that is not contiguous, which neither sees: up to 19%
+too low without a calibration (half width, 64 px).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Dict, List, Mapping, Optional
 from nas_edge.candidate.activations import (
     Moment,
     backward_moments,
-    num_dense_convolutions,
+    large_convolutions,
     while_accumulating,
 )
 from nas_edge.candidate.calibration import Calibration
@@ -35,9 +35,13 @@ SOURCES = {
 # Of a calibrated estimate; what exceeds a limit even so is never started. The worst error measured
 # is below a tenth (benchmarks/estimate_accuracy.py).
 LOWER_BOUND_SHARE = 0.9
-# What oneDNN keeps and works in for one shape of dense convolution, forward and backward: fitted
-# over 9 networks, 48 to 96 px. For depthwise ones the fit gave nothing.
-KERNEL_BYTES = 2860 * 1024
+# What oneDNN keeps and works in: some code and tables, some for each shape of convolution
+# larger than 1x1, and copies of the dense ones' weights and their gradients. Fitted over 36 random networks
+# of the small space with every saver, and full and half width references, 64 and 96 px: 1.6% mean
+# error.
+LIBRARY_BYTES = int(2.8 * 2**20)
+SHAPE_BYTES = int(0.32 * 2**20)
+DENSE_WEIGHT_COPIES = 1.75
 FLOWS = ("stem", "entry", "middle", "exit", "head")
 
 
@@ -138,7 +142,9 @@ def kernel_bytes(architecture: Architecture, recipe: RecipeConfig, device: str) 
     """Return what the convolution library keeps, as far as it is known: on a CPU."""
     if device != "cpu":
         return 0
-    return KERNEL_BYTES * num_dense_convolutions(architecture.plan, recipe.image_size)
+    num_shapes, dense_weights = large_convolutions(architecture.plan, recipe.image_size)
+    copies = int(DENSE_WEIGHT_COPIES * 4 * dense_weights)
+    return LIBRARY_BYTES + SHAPE_BYTES * num_shapes + copies
 
 
 def in_order(parts: Mapping[str, int]) -> Dict[str, int]:

@@ -12,7 +12,7 @@ import torch
 from nas_edge.candidate.activations import (
     Moment,
     backward_moments,
-    num_dense_convolutions,
+    large_convolutions,
     while_accumulating,
 )
 from nas_edge.candidate.estimate import estimate_cost
@@ -148,8 +148,10 @@ def test_an_image_that_is_too_small_is_refused():
 
 def test_convolutions_of_one_shape_count_once():
     base = reference_architecture("xception", 0.25)
-    counts = [num_dense_convolutions(with_blocks(base, blocks).plan, 64) for blocks in (1, 2, 8)]
+    counts = [large_convolutions(with_blocks(base, blocks).plan, 64) for blocks in (1, 2, 8)]
     assert counts[0] == counts[1] == counts[2]
+    # The stem's two are dense: 3 to 8 and 8 to 16 channels.
+    assert counts[0][1] == 9 * (3 * 8 + 8 * 16)
 
 
 def with_blocks(network: Architecture, blocks: int) -> Architecture:
