@@ -35,8 +35,8 @@ SOURCES = {
 # Of a calibrated estimate; what exceeds a limit even so is never started. The worst error measured
 # is below a tenth (benchmarks/estimate_accuracy.py).
 LOWER_BOUND_SHARE = 0.9
-# What oneDNN keeps and works in: some code and tables, some for each shape of convolution larger
-# than 1x1, and copies of the dense ones' weights and their gradients. Fitted over 36 random networks
+# What oneDNN keeps and works in: code and tables, some for each shape of convolution larger
+# than 1x1, and copies of the dense ones' weights and gradients. Fitted over 36 random networks
 # with every saver, and references at full and half width, 64 and 96 px: 1.6% mean error.
 LIBRARY_BYTES = int(2.8 * 2**20)
 SHAPE_BYTES = int(0.32 * 2**20)
