@@ -60,7 +60,8 @@ class EpochRecord:
     def to_row(self) -> Dict[str, Any]:
         """Return one flat row of a history; ``readings`` are columns of their own."""
         row = asdict(self)
-        return {**row, **row.pop("readings")}
+        readings = row.pop("readings")
+        return {**row, **readings}
 
 
 @dataclass(frozen=True)

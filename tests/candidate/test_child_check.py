@@ -45,6 +45,7 @@ def test_child_that_fails_is_a_problem_with_its_mend(task, name, found, mend):
     assert mend in check.mend
 
 
+@pytest.mark.slow
 def test_child_that_hangs_is_given_up(task):
     check = check_child("cpu", task("hang"), timeout_s=15)
 

@@ -4,6 +4,7 @@ import random
 import statistics
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +21,9 @@ from nas_edge.device.machine import find_device
 from nas_edge.space.references import reference_architecture
 
 MIB = 2**20
+LARGE_COST = SimpleNamespace(  # an estimate that refuses nothing, of what is far too large
+    lower_bound_bytes=0, peak_bytes=900 * MIB, tier="quick", source="a test", parts={}
+)
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux bounds a process")
 
 # Batches of 8 from 32 images; the whole set has 16 for validation and 16 for the test.
@@ -135,7 +139,7 @@ def test_a_probe_that_would_take_far_too_much_is_stopped_and_censored(
     # Without the estimate's refusal: what it does for a candidate that it takes for too small.
     monkeypatch.setattr(
         "nas_edge.candidate.evaluator.estimate_cost",
-        lambda *_: type("Cost", (), {"lower_bound_bytes": 0, "peak_bytes": 900 * MIB})(),
+        lambda *_, **__: LARGE_COST,
     )
     recipe = RECIPE.model_copy(update={"batch_size": 256, "image_size": 96})
     evaluator = evaluator_of(images, recipe=recipe, memory_limit_bytes=20 * MIB)
@@ -158,7 +162,7 @@ def test_whatever_fails_first_in_a_bounded_probe_it_is_over_the_limit(
     # Every limit stops the work at another place: in torch's allocator, in oneDNN's, in C++.
     monkeypatch.setattr(
         "nas_edge.candidate.evaluator.estimate_cost",
-        lambda *_: type("Cost", (), {"lower_bound_bytes": 0, "peak_bytes": 900 * MIB})(),
+        lambda *_, **__: LARGE_COST,
     )
     recipe = RECIPE.model_copy(update={"batch_size": 64, "image_size": 96})
     for number in range(14):
@@ -283,7 +287,7 @@ def test_on_a_gpu_the_allocator_holds_the_limit(images, tmp_path):
 def test_on_a_gpu_a_probe_past_the_limit_is_stopped(images, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "nas_edge.candidate.evaluator.estimate_cost",
-        lambda *_: type("Cost", (), {"lower_bound_bytes": 0, "peak_bytes": 900 * MIB})(),
+        lambda *_, **__: LARGE_COST,
     )
     recipe = RECIPE.model_copy(update={"batch_size": 512, "image_size": 96})
     evaluator = evaluator_of(

@@ -20,7 +20,7 @@ NETWORKS = {**SMALL.references, **{f"random {i}": SMALL.sample(RNG) for i in ran
 RECIPE = RecipeConfig(image_size=48, batch_size=16)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_two_tiers_agree_about_the_plain_step(name, precision):
     recipe = RecipeConfig(image_size=48, batch_size=16, precision=precision)

@@ -9,6 +9,7 @@ import pytest
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux")
 
 
+@pytest.mark.slow
 def test_this_machine_in_words(workplace):
     code, out, err = workplace.call("doctor", "--device", "cpu")
 
@@ -33,6 +34,7 @@ def test_this_machine_as_data(workplace):
     assert all(bool(one["source"]) != bool(one["why_not"]) for one in data["figures"])
 
 
+@pytest.mark.slow
 @LINUX
 def test_unwritable_out_is_a_problem_and_exits_1(workplace):
     code, out, _ = workplace.call("doctor", "--device", "cpu", "--out", "/proc/runs")
@@ -43,6 +45,7 @@ def test_unwritable_out_is_a_problem_and_exits_1(workplace):
     assert "use --out DIR" in problem[2]
 
 
+@pytest.mark.slow
 def test_missing_package_exits_1_and_names_its_install(workplace):
     code = "import sys; from importlib import util; old = util.find_spec\n"
     code += "util.find_spec = lambda name, *a: None if name == 'optuna' else old(name, *a)\n"
@@ -55,6 +58,7 @@ def test_missing_package_exits_1_and_names_its_install(workplace):
     assert found["optuna"]["mend"] == "pip install 'optuna>=4.5'"
 
 
+@pytest.mark.slow
 def test_without_rich_it_is_told_in_plain_lines(workplace):
     code = "import sys; sys.modules['rich'] = None"
 
@@ -65,6 +69,7 @@ def test_without_rich_it_is_told_in_plain_lines(workplace):
     assert "  ok       child process" in out
 
 
+@pytest.mark.slow
 @LINUX
 def test_memory_limit_of_the_shell_is_noted_and_nothing_crashes(workplace):
     code = "import resource; resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))"

@@ -52,7 +52,7 @@ def same(first, second):
     return all(torch.equal(a, b) for a, b in zip(first, second))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("scheme", ["unit", "block"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_checkpointing_changes_no_bit_of_losses_gradients_weights_and_statistics(
@@ -68,7 +68,9 @@ def test_checkpointing_changes_no_bit_of_losses_gradients_weights_and_statistics
     assert all(int(count) == 3 for count in counts)
 
 
-@pytest.mark.parametrize("memory_format", ["channels_last", "contiguous"])
+@pytest.mark.parametrize(
+    "memory_format", ["channels_last", pytest.param("contiguous", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 @pytest.mark.parametrize("scheme", ["none", "unit", "block"])
 def test_the_optimizer_in_the_backward_pass_comes_to_the_same_weights(
