@@ -90,7 +90,10 @@ def test_a_point_with_its_training_is_trained_by_that(images, tmp_path):
     losses = [measured.history[0]["loss"] for measured in (chosen, by_recipe, by_study)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert losses[0] != pytest.approx(losses[2], rel=1e-4)
-    assert chosen.metrics["peak_memory"].value < by_study.metrics["peak_memory"].value
+    # Not "less than by the study's": bf16 kernels for AMX take more than this network does.
+    peaks = [measured.metrics["peak_memory"].value for measured in (chosen, by_recipe, by_study)]
+    assert peaks[0] == pytest.approx(peaks[1], rel=0.05)
+    assert peaks[0] != pytest.approx(peaks[2], rel=0.05)
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import psutil
 import pytest
 
 from nas_edge.device.meter import PROCESS_MEMORY, MeterProblem
@@ -83,17 +82,25 @@ def test_where_smaps_rollup_is_refused_rss_counts_and_the_source_says_so(words_o
     assert "smaps_rollup cannot be read" in " ".join(words[2:])
 
 
-def test_without_proc_psutils_resident_size_of_the_tree_is_read(tmp_path):
-    meter = open_process_meter(proc=tmp_path)
-    assert meter.channels[PROCESS_MEMORY].source == "process RSS (psutil)"
-    own = psutil.Process().memory_info().rss
-    assert meter.read()[PROCESS_MEMORY] == pytest.approx(own, rel=0.02)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        both = own + psutil.Process(child.pid).memory_info().rss
-        assert meter.read()[PROCESS_MEMORY] >= own
-        assert "process tree RSS" in meter.channels[PROCESS_MEMORY].source
-        assert meter.read()[PROCESS_MEMORY] <= both * 1.5
-        child.communicate(b"\n")
+def test_without_proc_psutils_resident_size_of_the_tree_is_read(words_of_tree, tmp_path):
+    words = words_of_tree(
+        f"""
+        from pathlib import Path
+        own = lambda: psutil.Process().memory_info().rss / MIB
+        meter = open_process_meter(proc=Path({str(tmp_path)!r}))
+        print(own(), read(meter), meter.channels["process_memory"].source)
+        child = fork(lambda: block(40))
+        both = own() + psutil.Process(child[0]).memory_info().rss / MIB
+        print("|", both, settle(meter), meter.channels["process_memory"].source)
+        """
+    )
+    alone, tree = " ".join(words).split(" | ")
+    own, read, source = alone.split(maxsplit=2)
+    assert source == "process RSS (psutil)"
+    assert float(read) == pytest.approx(float(own), rel=0.02)
+    both, read, source = tree.split(maxsplit=2)
+    assert source == "process tree RSS (psutil); pages shared by forks count in each"
+    assert float(read) == pytest.approx(float(both), rel=0.02)
 
 
 def test_a_process_that_ended_loses_the_meter_with_one_line():
