@@ -68,6 +68,7 @@ def measure(network: str, size: int, args: argparse.Namespace, cores: int) -> Ma
         "num_outputs": 1,
         "seed": 0,
         "device": "cpu",
+        "saver": "none",
         "num_threads": cores,
         "steps": args.steps,
         "repeats": args.repeats,
