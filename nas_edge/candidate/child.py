@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from nas_edge.candidate.limit import enforce, keeper
 from nas_edge.candidate.metering import Metering, metering
@@ -19,8 +20,6 @@ from nas_edge.data.batches import Batches
 from nas_edge.data.image_set import open_image_set
 from nas_edge.device.latency import Latency, measure_latency
 from nas_edge.errors import EnvironmentProblem
-from nas_edge.models.xception import XceptionNet
-from nas_edge.training.checkpoint import save_checkpoint
 from nas_edge.training.loop import (
     CheckpointPlan,
     EpochRecord,
@@ -30,6 +29,7 @@ from nas_edge.training.loop import (
     train,
 )
 from nas_edge.training.savers import Saver
+from nas_edge.training.weights import save_weights
 
 Send = Callable[[Dict[str, Any]], None]
 ENERGY_S = 3.0  # several readings of a board's power, which come once a second
@@ -67,8 +67,7 @@ def train_candidate(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
         energy_per_inference_j=energy_j,
     )
     if job["weights"]:
-        state = {"architecture": job["architecture"], "model": model.state_dict()}
-        save_checkpoint(Path(job["weights"]), state)
+        save_weights(Path(job["weights"]), job["architecture"], model.state_dict())
     return figures
 
 
@@ -106,11 +105,13 @@ def _checkpoint_plan(job: Mapping[str, Any]) -> CheckpointPlan:
     owner = {
         key: job[key] for key in ("architecture", "recipe", "seed", "images", "device", "saver")
     }
+    if job.get("start_digest"):
+        owner["start"] = job["start_digest"]
     return CheckpointPlan(Path(job["checkpoint"]), json.dumps(owner, sort_keys=True))
 
 
 def _figures(
-    model: XceptionNet,
+    model: nn.Module,
     result: TrainingResult,
     splits: Mapping[str, Batches],
     recipe: RecipeConfig,
@@ -134,7 +135,7 @@ def _figures(
 
 
 def _latency(
-    model: XceptionNet, recipe: RecipeConfig, batch_size: int, device: torch.device
+    model: nn.Module, recipe: RecipeConfig, batch_size: int, device: torch.device
 ) -> Latency:
     channels_last = recipe.memory_format == "channels_last"
     return measure_latency(
@@ -148,7 +149,7 @@ def _latency(
 
 
 def _energy_of_inference(
-    model: XceptionNet,
+    model: nn.Module,
     recipe: RecipeConfig,
     device: torch.device,
     meters: Metering,

@@ -42,6 +42,7 @@ LIBRARY_BYTES = int(2.8 * 2**20)
 SHAPE_BYTES = int(0.32 * 2**20)
 DENSE_WEIGHT_COPIES = 1.75
 FLOWS = ("stem", "entry", "middle", "exit", "head")
+BODY = "body"  # of a network of another template, in place of its flows
 
 
 @dataclass(frozen=True)
@@ -130,18 +131,23 @@ def estimate_cost(
         "optimizer": optimizer_bytes(recipe, tensor_sizes(plan, num_outputs)),
         **{f"activations {flow}": size for flow, size in peak.kept.items()},
         "workspace": peak.flowing,
-        "kernels": kernel_bytes(architecture, recipe, device),
+        "kernels": kernel_bytes(*large_convolutions(plan, recipe.image_size), device),
     }
     return CostEstimate(
         counts.num_params, counts.num_trainable, counts.macs, in_order(parts), QUICK, calibration
     )
 
 
-def kernel_bytes(architecture: Architecture, recipe: RecipeConfig, device: str) -> int:
-    """Return what the convolution library keeps, as far as it is known: on a CPU."""
+def kernel_bytes(num_shapes: int, dense_weights: int, device: str) -> int:
+    """Return what the convolution library keeps, as far as it is known: on a CPU.
+
+    Args:
+        num_shapes: Shapes of convolutions larger than 1x1.
+        dense_weights: Those of them that are not depthwise.
+        device: "cpu" or "cuda".
+    """
     if device != "cpu":
         return 0
-    num_shapes, dense_weights = large_convolutions(architecture.plan, recipe.image_size)
     copies = int(DENSE_WEIGHT_COPIES * 4 * dense_weights)
     return LIBRARY_BYTES + SHAPE_BYTES * num_shapes + copies
 
@@ -149,7 +155,8 @@ def kernel_bytes(architecture: Architecture, recipe: RecipeConfig, device: str) 
 def in_order(parts: Mapping[str, int]) -> Dict[str, int]:
     """Return the parts in the order in which they are shown."""
     names = ["parameters", "gradients", "optimizer"]
-    names += [*(f"activations {flow}" for flow in FLOWS), "workspace", "kernels"]
+    flows = (BODY, "head") if f"activations {BODY}" in parts else FLOWS
+    names += [*(f"activations {flow}" for flow in flows), "workspace", "kernels"]
     return {name: parts.get(name, 0) for name in names}
 
 

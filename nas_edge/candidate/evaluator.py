@@ -33,8 +33,9 @@ from nas_edge.config.study import RecipeConfig
 from nas_edge.config.units import format_bytes
 from nas_edge.data.image_set import ImageSet
 from nas_edge.device.machine import Device, available_memory_bytes, versions
-from nas_edge.models.counts import count_model
+from nas_edge.models.counts import ModelCount, count_model
 from nas_edge.space.architecture import Architecture
+from nas_edge.space.baselines import Network
 from nas_edge.space.training_choices import TrainedArchitecture
 from nas_edge.training.savers import Saver, usable_savers
 
@@ -63,6 +64,14 @@ class Job:
 
 
 @dataclass(frozen=True)
+class StartWeights:
+    """A file of trained weights, and the hash of its bytes."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
 class TrainingEvaluator:
     """Train candidates on this device.
 
@@ -75,6 +84,7 @@ class TrainingEvaluator:
         keep_weights: Whether the evaluated weights are kept in the candidate's folder.
         memory_saver: "auto": the fastest that fits; or the name of one (`training/savers.py`).
         calibration: Of this device and recipe, from `calibrate`.
+        start: Weights to begin with, all but the head's; None for new ones.
         job: Set by `bind`; without it seed 0 and a new temporary folder, which stays for its log.
     """
 
@@ -86,13 +96,14 @@ class TrainingEvaluator:
     keep_weights: bool = False
     memory_saver: str = "auto"
     calibration: Optional[Calibration] = None
+    start: Optional[StartWeights] = None
     job: Optional[Job] = None
 
     def bind(self, job: Job) -> TrainingEvaluator:
         """Return the evaluator of one trial."""
         return replace(self, job=job)
 
-    def __call__(self, point: Union[Architecture, TrainedArchitecture]) -> Measurement:
+    def __call__(self, point: Union[Network, TrainedArchitecture]) -> Measurement:
         """Train one point in a process of its own and return what was measured."""
         if isinstance(point, TrainedArchitecture):
             chosen = replace(self, recipe=point.recipe(self.recipe))
@@ -109,47 +120,42 @@ class TrainingEvaluator:
             wall_s=time.monotonic() - started,
         )
 
-    def _evaluate(self, architecture: Architecture, job: Job) -> Measurement:
-        metrics = self._counted(architecture)
-        # The paper's question comes before any answer: what would it cost, by part.
-        plain = estimate_cost(
-            architecture,
-            self.recipe,
-            self.images.num_outputs,
-            calibration=self.calibration,
-            device=self.device.kind,
-        )
+    def _evaluate(self, network: Network, job: Job) -> Measurement:
+        metrics = self._counted(network)
         refusals: List[Measurement] = []
-        for saver in self._savers():
-            estimate = plain if saver == Saver() else self._estimated(architecture, saver)
-            found = self._with_saver(architecture, job, saver, estimate, dict(metrics))
+        for saver in self._savers(network):
+            # The paper's question comes before any answer: what would it cost, by part.
+            estimate = self._estimated(network, saver)
+            found = self._with_saver(network, job, saver, estimate, dict(metrics))
             found = found.with_details(memory_saver=saver.name, estimate=_plain_estimate(estimate))
             if not found.is_infeasible:
                 return found
             refusals.append(found)
         return min(refusals, key=_need)
 
-    def _savers(self) -> List[Saver]:
+    def _savers(self, network: Network) -> List[Saver]:
         """Return the ways to train that may be tried, the fastest first."""
+        if not isinstance(network, Architecture):
+            return [Saver()]
         if self.memory_saver == "auto":
             return usable_savers(self.recipe)
         return [Saver.of(self.memory_saver)]
 
-    def _estimated(self, architecture: Architecture, saver: Saver) -> CostEstimate:
+    def _estimated(self, network: Network, saver: Saver) -> CostEstimate:
+        """Return the quick tier's estimate where it has one: the template's plain step."""
+        common: Dict[str, Any] = {"calibration": self.calibration, "device": self.device.kind}
+        is_whole = self.recipe.trainable == "all"
+        if isinstance(network, Architecture) and saver == Saver() and is_whole:
+            return estimate_cost(network, self.recipe, self.images.num_outputs, **common)
         from nas_edge.candidate.simulation import estimate_exactly
 
         return estimate_exactly(
-            architecture,
-            self.recipe,
-            self.images.num_outputs,
-            saver=saver,
-            calibration=self.calibration,
-            device=self.device.kind,
+            network, self.recipe, self.images.num_outputs, saver=saver, **common
         )
 
     def _with_saver(
         self,
-        architecture: Architecture,
+        network: Network,
         job: Job,
         saver: Saver,
         estimate: CostEstimate,
@@ -160,7 +166,7 @@ class TrainingEvaluator:
         if limit is not None and estimate.lower_bound_bytes > limit:
             need = f"an estimated {format_bytes(estimate.peak_bytes)}"
             return over_limit(metrics, need, estimate.peak_bytes, estimate.source, limit)
-        probe = self._run(PROBE_TASK, architecture, job, saver)
+        probe = self._run(PROBE_TASK, network, job, saver)
         if probe.result is None:
             return self._failed(probe, metrics, estimate)
         peak, source = probe.result["peak_bytes"], probe.result["source"]
@@ -168,7 +174,7 @@ class TrainingEvaluator:
         if limit is not None and peak > limit:
             return over_limit(metrics, format_bytes(peak), peak, source, limit)
         job.on_progress({"event": "probed", "peak_bytes": peak, "memory_saver": saver.name})
-        trained = self._train(architecture, job, saver, peak)
+        trained = self._train(network, job, saver, peak)
         if trained.result is None:
             return self._failed(trained, metrics, estimate)
         return _measured(metrics, probe, trained)
@@ -208,23 +214,18 @@ class TrainingEvaluator:
         there = available_memory_bytes() if on_cpu else self.device.memory_bytes
         return there if self.memory_limit_bytes is None else min(there, self.memory_limit_bytes)
 
-    def _train(
-        self, architecture: Architecture, job: Job, saver: Saver, probe_bytes: int
-    ) -> ChildEnd:
+    def _train(self, network: Network, job: Job, saver: Saver, probe_bytes: int) -> ChildEnd:
         """Train what the probe accepted; the limit may cost it time and not its place."""
         allocator = allocator_for(self.memory_limit_bytes, probe_bytes, self.device.kind)
-        trained = self._run(TRAINING_TASK, architecture, job, saver, allocator=allocator)
+        trained = self._run(TRAINING_TASK, network, job, saver, allocator=allocator)
         if ran_out_for_kept_blocks(trained):
-            trained = self._run(TRAINING_TASK, architecture, job, saver, allocator=RETURNS_BLOCKS)
+            trained = self._run(TRAINING_TASK, network, job, saver, allocator=RETURNS_BLOCKS)
         return trained
 
-    def _run(
-        self, task: str, architecture: Architecture, job: Job, saver: Saver, **more: Any
-    ) -> ChildEnd:
+    def _run(self, task: str, network: Network, job: Job, saver: Saver, **more: Any) -> ChildEnd:
         plain = {
-            **more,
             "saver": saver.name,
-            "architecture": architecture.to_dict(),
+            "architecture": network.to_dict(),
             "recipe": self.recipe.model_dump(),
             "image_set": str(self.images.folder),
             "images": self.images.identity,
@@ -235,12 +236,14 @@ class TrainingEvaluator:
             "checkpoint": str(job.folder / "checkpoint.pt"),
             "weights": str(job.folder / "weights.pt") if self.keep_weights else None,
             "memory_limit": self.memory_limit_bytes,
+            "start_from": str(self.start.path) if self.start else None,
+            "start_digest": self.start.digest if self.start else None,
             **more,
         }
         return run_in_child(task, plain, job.folder / "log.txt", self.limits, job.on_progress)
 
-    def _counted(self, architecture: Architecture) -> Dict[str, Metric]:
-        counts = count_model(architecture.plan, self.recipe.image_size, self.images.num_outputs)
+    def _counted(self, network: Network) -> Dict[str, Metric]:
+        counts = _count(network, self.recipe.image_size, self.images.num_outputs)
         return {
             "params": Metric(counts.num_params, "count", "counted, moving statistics included"),
             "macs": Metric(
@@ -262,6 +265,15 @@ class TrainingEvaluator:
                 metrics, end, end.available_bytes if on_cpu else self.device.memory_bytes
             )
         return Measurement(outcome=end.kind, reason=end.reason, metrics=metrics, details=end.facts)
+
+
+def _count(network: Network, image_size: int, num_outputs: int) -> ModelCount:
+    """Count by arithmetic where there is a plan; torch is imported for others alone."""
+    if isinstance(network, Architecture):
+        return count_model(network.plan, image_size, num_outputs)
+    from nas_edge.models.network import count_network
+
+    return count_network(network, image_size, num_outputs)
 
 
 def _need(refused: Measurement) -> float:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, Mapping, Tuple
 
 import torch
+from torch import nn
 
 from nas_edge.candidate.limit import enforce
 from nas_edge.candidate.probe_meters import probe_of
@@ -14,8 +15,8 @@ from nas_edge.config.study import RecipeConfig
 from nas_edge.device.latency import measure_latency
 from nas_edge.device.process_memory import fix_allocator_thresholds
 from nas_edge.device.torch_gpu import current_gpu
-from nas_edge.models.xception import XceptionNet
 from nas_edge.space.references import reference_architecture
+from nas_edge.training.frozen import set_training
 from nas_edge.training.in_backward import build_saving_optimizer
 from nas_edge.training.recipe import build_scaler
 from nas_edge.training.savers import Saver
@@ -52,7 +53,7 @@ def probe(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
 
 
 def _take_steps(
-    model: XceptionNet,
+    model: nn.Module,
     job: Mapping[str, Any],
     recipe: RecipeConfig,
     device: torch.device,
@@ -60,6 +61,7 @@ def _take_steps(
     send: Send,
 ) -> None:
     """Train on random images, as the training loop does."""
+    set_training(model)
     optimizer = build_saving_optimizer(model, recipe, device, Saver.of(job["saver"]))
     scaler = build_scaler(recipe)
     for step in range(num_steps):
@@ -68,7 +70,7 @@ def _take_steps(
         send({"event": "probe", "step": step + 1})
 
 
-def _latency_ms(model: XceptionNet, recipe: RecipeConfig, device: torch.device) -> float:
+def _latency_ms(model: nn.Module, recipe: RecipeConfig, device: torch.device) -> float:
     """Time a forward pass of one image, with the allocator as it is outside of a probe."""
     fix_allocator_thresholds(LARGE_THRESHOLD)
     channels_last = recipe.memory_format == "channels_last"
@@ -87,7 +89,7 @@ def _run_small_network(job: Mapping[str, Any], recipe: RecipeConfig, device: tor
     # (uxlfoundation/oneDNN#6035).
     relative = reference_architecture("xception-lite", 1 / 8)
     relative = replace(relative, middle=replace(relative.middle, blocks=1))
-    small_job = {**job, "architecture": relative.to_dict()}
+    small_job = {**job, "architecture": relative.to_dict(), "start_from": None}
     small_recipe = recipe.model_copy(update={"batch_size": 2, "image_size": 40})
     model = build(small_job, small_recipe, device)
     _take_steps(model, small_job, small_recipe, device, 1, lambda _: None)

@@ -21,13 +21,22 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
+from nas_edge.candidate.activations import large_convolutions
 from nas_edge.candidate.calibration import Calibration
-from nas_edge.candidate.estimate import EXACT, CostEstimate, in_order, kernel_bytes
+from nas_edge.candidate.estimate import BODY, EXACT, CostEstimate, in_order, kernel_bytes
 from nas_edge.candidate.optimizer_states import optimizer_bytes
 from nas_edge.config.study import RecipeConfig
-from nas_edge.models.counts import count_model, tensor_sizes
+from nas_edge.models.network import (
+    build_network,
+    count_network,
+    freeze_body,
+    head_of,
+    large_network_convolutions,
+)
 from nas_edge.models.xception import XceptionNet
 from nas_edge.space.architecture import Architecture
+from nas_edge.space.baselines import Network
+from nas_edge.training.frozen import set_training
 from nas_edge.training.in_backward import build_saving_optimizer
 from nas_edge.training.recipe import build_scaler
 from nas_edge.training.savers import Saver
@@ -37,7 +46,7 @@ PARAMETERS, GRADIENTS, OPTIMIZER, WORKSPACE = "parameters", "gradients", "optimi
 
 
 def estimate_exactly(
-    architecture: Architecture,
+    network: Network,
     recipe: RecipeConfig,
     num_outputs: int,
     *,
@@ -45,32 +54,27 @@ def estimate_exactly(
     calibration: Optional[Calibration] = None,
     device: str = "cpu",
 ) -> CostEstimate:
-    """Return the cost of training an architecture by a recipe: the exact tier, any saver.
+    """Return the cost of training a network by a recipe: the exact tier, any saver.
 
     Args:
-        architecture: The network.
+        network: A point of the template, or a baseline.
         recipe: Its image size, batch and micro-batch, optimizer, precision, memory format.
         num_outputs: Logits.
         saver: What is recomputed instead of kept; None for nothing.
         calibration: From probes on the device, where there is one.
         device: "cpu" or "cuda". Where torch has no CUDA the step is followed as a CPU's.
     """
-    counts = count_model(architecture.plan, recipe.image_size, num_outputs)
+    counts = count_network(network, recipe.image_size, num_outputs)
     target = torch.device(device if torch.cuda.is_available() else "cpu")
-    followed = recipe
-    if recipe.optimizer == "adam8bit":  # its library does not run on tensors without contents
-        followed = recipe.model_copy(update={"optimizer": "sgd", "momentum": 0.0})
-    parts = simulate_step(architecture, followed, num_outputs, saver or Saver(), target)
-    if recipe.optimizer == "adam8bit":
-        parts[OPTIMIZER] = optimizer_bytes(recipe, tensor_sizes(architecture.plan, num_outputs))
-    parts["kernels"] = kernel_bytes(architecture, recipe, device)
+    parts = simulate_step(network, recipe, num_outputs, saver or Saver(), target)
+    parts["kernels"] = kernel_bytes(*_large_convolutions(network, recipe.image_size), device)
     return CostEstimate(
         counts.num_params, counts.num_trainable, counts.macs, in_order(parts), EXACT, calibration
     )
 
 
 def simulate_step(
-    architecture: Architecture,
+    network: Network,
     recipe: RecipeConfig,
     num_outputs: int,
     saver: Saver,
@@ -81,13 +85,18 @@ def simulate_step(
     Returns:
         By part: "parameters" (running statistics included), "gradients", "optimizer", "workspace"
         (gradients of activations on their way, temporary results), and for each flow its kept
-        activations: "activations stem", ...
+        activations: "activations stem", ...; "body" and "head" of a baseline.
     """
+    given = recipe
+    if recipe.optimizer == "adam8bit":  # its library does not run on tensors without contents
+        recipe = recipe.model_copy(update={"optimizer": "sgd", "momentum": 0.0})
     fake = FakeTensorMode()
-    model = _fake_model(architecture, recipe, num_outputs, fake, device)
-    model.set_checkpointing(saver.checkpointing)
-    ledger = _StorageLedger()
-    _name_flows(model, ledger)
+    model = _fake_model(network, recipe, num_outputs, fake, device)
+    if isinstance(model, XceptionNet):
+        model.set_checkpointing(saver.checkpointing)
+    first = "stem" if isinstance(network, Architecture) else BODY
+    ledger = _StorageLedger(f"activations {first}")
+    _name_flows(model, network, ledger)
     with fake, ledger:
         ledger.take([*model.parameters(), *model.buffers()], PARAMETERS)
         optimizer = build_saving_optimizer(model, recipe, device, saver)
@@ -95,10 +104,13 @@ def simulate_step(
         _name_optimizer(optimizer, ledger)
         _follow_gradients(model, ledger)
         images, labels = _batch(recipe, device)
-        ledger.take([images, labels], "activations stem")
+        ledger.take([images, labels], f"activations {first}")
         train_step(model, images, labels, recipe, optimizer, scaler, device)
         parts = {**ledger.at_peak, OPTIMIZER: ledger.sizes.get(OPTIMIZER, 0)}
     ledger.close()
+    if given.optimizer == "adam8bit":
+        sizes = [param.numel() for param in model.parameters() if param.requires_grad]
+        parts[OPTIMIZER] = optimizer_bytes(given, sizes)
     return parts
 
 
@@ -111,9 +123,9 @@ class _StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
     A storage is alive while a tensor on it is: torch before 2.2 cannot watch storages themselves.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, flow: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.flow = "activations stem"
+        self.flow = flow
         self.phase = ""  # where set, what new storages are for
         self.sizes: Dict[str, int] = {}
         self.at_peak: Dict[str, int] = {}
@@ -187,36 +199,51 @@ class _StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.at_peak = dict(self.sizes)
 
 
+def _large_convolutions(network: Network, image_size: int) -> Tuple[int, int]:
+    if isinstance(network, Architecture):
+        return large_convolutions(network.plan, image_size)
+    return large_network_convolutions(network, image_size)
+
+
 def _fake_model(
-    architecture: Architecture,
+    network: Network,
     recipe: RecipeConfig,
     num_outputs: int,
     mode: FakeTensorMode,
     device: torch.device,
-) -> XceptionNet:
+) -> nn.Module:
     """Return the model with fake parameters; nothing is allocated.
 
     Made on the meta device and turned there, because ``to(memory_format=...)`` fails on fake ones.
     """
     with torch.device("meta"):
-        model = XceptionNet(architecture.plan, num_outputs, recipe.dropout, recipe.bn_momentum)
+        model = build_network(
+            network, num_outputs, dropout=recipe.dropout, bn_momentum=recipe.bn_momentum
+        )
+    if recipe.trainable == "head":
+        freeze_body(model, head_of(network))
     if recipe.memory_format == "channels_last":
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for module in model.modules():
         for name, param in module._parameters.items():
             if param is not None:
-                module._parameters[name] = nn.Parameter(FakeTensor(mode, param.detach(), device))
+                fake = FakeTensor(mode, param.detach(), device)
+                module._parameters[name] = nn.Parameter(fake, param.requires_grad)
         for name, buffer in module._buffers.items():
             if buffer is not None:
                 module._buffers[name] = FakeTensor(mode, buffer, device)
-    return model.train()
+    set_training(model)
+    return model
 
 
-def _name_flows(model: XceptionNet, ledger: _StorageLedger) -> None:
+def _name_flows(model: nn.Module, network: Network, ledger: _StorageLedger) -> None:
     """Have each layer say, when it runs, for which flow activations are kept."""
     for name, module in model.named_modules():
         if name and not list(module.children()):
-            flow = _flow_of(name)
+            if isinstance(network, Architecture):
+                flow = _flow_of(name)
+            else:
+                flow = "head" if name == head_of(network) else BODY
             module.register_forward_pre_hook(
                 lambda *_, flow=flow: setattr(ledger, "flow", f"activations {flow}")
             )
@@ -243,12 +270,12 @@ def _name_optimizer(optimizer: Any, ledger: _StorageLedger) -> None:
         one.register_step_post_hook(end)
 
 
-def _follow_gradients(model: XceptionNet, ledger: _StorageLedger) -> None:
+def _follow_gradients(model: nn.Module, ledger: _StorageLedger) -> None:
     def on_gradient(param: Tensor) -> None:
         if param.grad is not None:
             ledger.take([param.grad], GRADIENTS)
 
-    for param in model.parameters():
+    for param in (p for p in model.parameters() if p.requires_grad):
         param.register_post_accumulate_grad_hook(on_gradient)  # type: ignore[no-untyped-call]
 
 

@@ -69,7 +69,7 @@ class AugmentationConfig(FrozenModel):
 
 # Keys that came after the first runs. One that is not used is left out where a recipe is stored, so
 # that a run that began without it goes on as what it was.
-_LATER_KEYS = ("micro_batch",)
+_LATER_KEYS = ("micro_batch", "loss", "trainable")
 
 
 class RecipeConfig(FrozenModel):
@@ -77,7 +77,9 @@ class RecipeConfig(FrozenModel):
 
     ``micro_batch`` is the most images that are worked through at once (None: the whole batch); a
     batch's gradients are added up over them. "adam8bit" is AdamW with states of 8 bits; it needs
-    bitsandbytes.
+    bitsandbytes. The loss "double_softmax" is the authors' code for more than two classes: a
+    cross-entropy from logits, given probabilities. ``trainable`` "head" freezes all but the last
+    layer.
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 20
@@ -91,6 +93,7 @@ class RecipeConfig(FrozenModel):
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     adam_eps: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-8
+    loss: Literal["cross_entropy", "double_softmax"] = "cross_entropy"
     label_smoothing: Share = 0.0
     dropout: Share = 0.2
     bn_momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -98,6 +101,7 @@ class RecipeConfig(FrozenModel):
     memory_format: Literal["channels_last", "contiguous"] = "channels_last"
     init: Literal["he", "keras"] = "he"
     weights: Literal["last", "best"] = "last"
+    trainable: Literal["all", "head"] = "all"
     augmentation: AugmentationConfig = AugmentationConfig(flip_horizontal=True)
 
     @model_validator(mode="after")
@@ -121,7 +125,8 @@ class RecipeConfig(FrozenModel):
     @model_serializer(mode="wrap")
     def _without_unused_later_keys(self, handler: SerializerFunctionWrapHandler) -> Dict[str, Any]:
         data: Dict[str, Any] = handler(self)
-        unused = [key for key in _LATER_KEYS if getattr(self, key) is None]
+        defaults = type(self).model_fields
+        unused = [key for key in _LATER_KEYS if getattr(self, key) == defaults[key].default]
         return {key: value for key, value in data.items() if key not in unused}
 
     def num_micro_batches(self, num_images: int) -> int:
@@ -136,7 +141,8 @@ class RecipeConfig(FrozenModel):
 
 
 # The authors' code: Adam with Keras's defaults, no early stop, the last epoch's weights, Keras's
-# BatchNorm momentum 0.99 (0.01 in PyTorch's sense), no augmentation for PCB.
+# BatchNorm momentum 0.99 (0.01 in PyTorch's sense), a softmax before the loss's own, and no
+# augmentation for PCB.
 PAPER_RECIPE: Dict[str, Any] = {
     "epochs": 60,
     "batch_size": 16,
@@ -150,7 +156,15 @@ PAPER_RECIPE: Dict[str, Any] = {
     "dropout": 0.2,
     "bn_momentum": 0.01,
     "init": "keras",
+    "loss": "double_softmax",
     "augmentation": {},
+}
+# The same without the second softmax.
+FIXED_RECIPE: Dict[str, Any] = {**PAPER_RECIPE, "loss": "cross_entropy"}
+BASE_RECIPES: Dict[str, Dict[str, Any]] = {
+    "default": {},
+    "paper": PAPER_RECIPE,
+    "paper-fixed": FIXED_RECIPE,
 }
 
 
@@ -293,8 +307,8 @@ def expand_shorthands(data: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _base_recipe(name: Any, key: str) -> Dict[str, Any]:
-    if name not in ("paper", "default"):
+    if not isinstance(name, str) or name not in BASE_RECIPES:
         raise ConfigError(
-            f"{key} must be 'paper' or 'default', or a group of keys, but got {name!r}"
+            f"{key} must be one of {', '.join(BASE_RECIPES)}, or a group of keys, but got {name!r}"
         )
-    return PAPER_RECIPE if name == "paper" else {}
+    return BASE_RECIPES[name]

@@ -72,7 +72,11 @@ def count_layers(plan: Plan, image_size: int, num_outputs: int) -> List[LayerCou
 
 def count_model(plan: Plan, image_size: int, num_outputs: int) -> ModelCount:
     """Return the totals of `count_layers`."""
-    rows = count_layers(plan, image_size, num_outputs)
+    return total_of(count_layers(plan, image_size, num_outputs))
+
+
+def total_of(rows: Sequence[LayerCount]) -> ModelCount:
+    """Return the sums of rows."""
     return ModelCount(
         sum(row.num_params for row in rows),
         sum(row.num_trainable for row in rows),

@@ -20,6 +20,7 @@ from nas_edge.config.study import RecipeConfig
 from nas_edge.data.batches import Batches
 from nas_edge.errors import NasEdgeError
 from nas_edge.training.checkpoint import load_checkpoint, save_checkpoint
+from nas_edge.training.frozen import set_training
 from nas_edge.training.in_backward import AnyOptimizer, build_saving_optimizer
 from nas_edge.training.recipe import (
     autocast,
@@ -189,10 +190,11 @@ def evaluate(
     with torch.inference_mode(), autocast(recipe, device):
         for batch, labels in images.in_order():
             logits = model(batch)
-            loss += loss_of(logits, labels, 0.0) * len(labels)
+            loss += loss_of(logits, labels, 0.0, recipe.loss) * len(labels)
             correct += num_correct(logits, labels)
             alive()
-    model.train(was_training)
+    if was_training:
+        set_training(model)
     return float(loss) / len(images), float(correct) / len(images)
 
 
@@ -208,7 +210,7 @@ def _train_epoch(
     hooks: Hooks,
 ) -> Tuple[float, float]:
     """Run one epoch; return mean loss and training accuracy, as seen while training."""
-    model.train()
+    set_training(model)
     steps = images.steps_per_epoch
     total = torch.zeros((), device=device)
     correct = torch.zeros((), device=device)

@@ -91,18 +91,24 @@ def set_learning_rate(optimizer: Any, learning_rate: float) -> None:
         group["lr"] = learning_rate
 
 
-def loss_of(logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
+def loss_of(
+    logits: Tensor, labels: Tensor, label_smoothing: float, kind: str = "cross_entropy"
+) -> Tensor:
     """Return the mean cross-entropy; binary where there is one logit.
 
     Args:
         logits: Shape (b, k), k = 1 for two classes.
         labels: Shape (b,), int64.
         label_smoothing: Share of the target spread over all classes.
+        kind: "double_softmax" takes the softmax of the logits for logits, where there are several,
+            as the authors' code does.
     """
     logits = logits.float()
     if logits.shape[1] == 1:
         targets = labels.to(logits.dtype) * (1.0 - label_smoothing) + 0.5 * label_smoothing
         return F.binary_cross_entropy_with_logits(logits[:, 0], targets)
+    if kind == "double_softmax":
+        logits = logits.softmax(dim=1)
     return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
 
 

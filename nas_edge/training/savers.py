@@ -56,7 +56,10 @@ PLAIN = SAVERS[0]
 def usable_savers(recipe: RecipeConfig) -> List[Saver]:
     """Return the savers that a recipe allows, the fastest first.
 
-    Accumulated gradients and loss scaling need every gradient before the optimizer's step.
+    Accumulated gradients and loss scaling need every gradient before the optimizer's step. A frozen
+    body keeps no activations, so that there is nothing to save.
     """
+    if recipe.trainable == "head":
+        return [PLAIN]
     needs_all = recipe.precision == "fp16" or recipe.micro_batch is not None
     return [saver for saver in SAVERS if not (saver.optimizer_in_backward and needs_all)]

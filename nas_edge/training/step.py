@@ -68,6 +68,6 @@ def _add_gradients(
     """
     with autocast(recipe, device):
         logits = model(images)
-        loss = loss_of(logits, labels, recipe.label_smoothing) * share
+        loss = loss_of(logits, labels, recipe.label_smoothing, recipe.loss) * share
     scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     return loss.detach(), num_correct(logits.detach(), labels)

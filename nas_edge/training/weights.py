@@ -1,0 +1,50 @@
+"""A trained network in a file: what it is, and its weights; read without running anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Mapping
+
+from torch import Tensor
+
+from nas_edge.errors import SpaceError, StudyError
+from nas_edge.space.baselines import Network, network_from_dict
+from nas_edge.training.checkpoint import load_checkpoint, save_checkpoint
+
+
+@dataclass(frozen=True)
+class SavedWeights:
+    """A network and its trained state."""
+
+    network: Network
+    state: Mapping[str, Tensor]
+
+
+def save_weights(path: Path, network: Mapping[str, Any], state: Dict[str, Tensor]) -> None:
+    """Write a trained state with the plain data of its network.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written.
+    """
+    save_checkpoint(path, {"architecture": dict(network), "model": state})
+
+
+def load_weights(path: Path) -> SavedWeights:
+    """Return what `save_weights` wrote.
+
+    Raises:
+        StudyError: If there is no whole file of that kind.
+    """
+    saved = load_checkpoint(path)
+    if saved is None or not {"architecture", "model"} <= set(saved):
+        what = "is not a whole file of weights" if path.is_file() else "there is no such file"
+        raise StudyError(
+            f"{path}: must be the weights of a trained network, but {what}; train it with "
+            "artifacts: {weights: true}"
+        )
+    try:
+        network = network_from_dict(saved["architecture"])
+    except SpaceError as err:
+        raise StudyError(f"{path}: {err}") from err
+    return SavedWeights(network, saved["model"])
