@@ -9,12 +9,17 @@ from typing import Any, Mapping, Optional, Tuple, Union
 from nas_edge.candidate.calibration import CALIBRATION_FILE, Calibration, load_calibration
 from nas_edge.config.files import load_yaml, shipped_files
 from nas_edge.errors import ConfigError, NasEdgeError, SpaceError
-from nas_edge.space.architecture import Architecture
-from nas_edge.space.references import REFERENCE_NAMES, parse_reference
+from nas_edge.space.baselines import (
+    NETWORK_NAMES,
+    Network,
+    network_of_name,
+    network_of_point,
+)
+from nas_edge.space.references import REFERENCE_NAMES
 from nas_edge.space.search_space import SearchSpace
-from nas_edge.space.training_choices import describe_training, split_point
+from nas_edge.space.training_choices import describe_training
 
-Found = Union[SearchSpace, Architecture]
+Found = Union[SearchSpace, Network]
 PAPERS = {"classes": 2, "image_size": 224, "batch_size": 16, "optimizer": "adam"}
 
 
@@ -31,20 +36,21 @@ def find(what: str) -> Tuple[str, Found, Mapping[str, Any]]:
         return _trial(trial.group(1), int(trial.group(2)))
     if Path(what).is_file():
         data = load_yaml(Path(what))
-        if "strides" in data and isinstance(data.get("stem"), dict) and "widths" in data["stem"]:
+        is_network = isinstance(data.get("stem"), dict) and "widths" in data["stem"]
+        if ("strides" in data and is_network) or "baseline" in data:
             return _candidate_file(what, data)
         return what, SearchSpace.load(what), PAPERS
     if what in shipped_files("search_spaces"):
         return what, SearchSpace.load(what), PAPERS
     try:
-        return what, parse_reference(what), PAPERS
+        return what, network_of_name(what), PAPERS
     except SpaceError as err:
         if what.partition(" x")[0] in REFERENCE_NAMES:
             raise ConfigError(str(err)) from err
     raise ConfigError(
         f"{what}: is no file, no RUN:TRIAL, no shipped search space "
         f"({', '.join(shipped_files('search_spaces'))}) and no handcrafted network "
-        f"({', '.join(REFERENCE_NAMES)}, scaled e.g. 'xception-lite x0.25')"
+        f"({', '.join(NETWORK_NAMES)}; the first three scaled, e.g. 'xception-lite x0.25')"
     )
 
 
@@ -59,11 +65,10 @@ def find_calibration(what: str) -> Optional[Calibration]:
 def _candidate_file(what: str, data: Mapping[str, Any]) -> Tuple[str, Found, Mapping[str, Any]]:
     """A network's file, or a candidate's with how it was trained."""
     try:
-        network, training = split_point(data)
-        architecture = Architecture.from_dict(network)
+        network, training = network_of_point(data)
     except SpaceError as err:
         raise SpaceError(f"{what}: {err}") from err
-    return _named(what, training), architecture, {**PAPERS, **training}
+    return _named(what, training), network, {**PAPERS, **training}
 
 
 def _named(name: str, training: Mapping[str, Any]) -> str:
@@ -77,15 +82,14 @@ def _trial(run: str, number: int) -> Tuple[str, Found, Mapping[str, Any]]:
     record = opened.record(number)
     name = f"{run}:{number}" + (f" ({record.reference})" if record.reference else "")
     try:
-        network, training = split_point(record.point)
-        architecture = Architecture.from_dict(network)
+        network, training = network_of_point(record.point)
     except (NasEdgeError, KeyError, TypeError, AttributeError) as err:
         raise ConfigError(
-            f"{run}:{number}: must be a network of the template, but is another space's point"
+            f"{run}:{number}: must be a network, but is another space's point"
         ) from err
     name = _named(name, training)
     identity = opened.identity
     if "recipe" not in identity or "data" not in identity:
-        return name, architecture, {**PAPERS, **training}
+        return name, network, {**PAPERS, **training}
     classes = len(identity["data"]["classes"])
-    return name, architecture, {**identity["recipe"], **training, "classes": classes}
+    return name, network, {**identity["recipe"], **training, "classes": classes}

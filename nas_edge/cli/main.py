@@ -98,6 +98,61 @@ def run(study: str, quiet: bool, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("networks", nargs=-1, metavar="[NETWORK]...")
+@click.option("--all", "every", is_flag=True, help="Each of the paper's networks, and SqueezeNet.")
+@click.option(
+    "--task",
+    type=click.Choice(["pcb", "caltech101", "synthetic"]),
+    default="synthetic",
+    show_default=True,
+)
+@click.option(
+    "--setting",
+    type=click.Choice(["scratch", "frozen", "finetune"]),
+    default="scratch",
+    show_default=True,
+    help="New weights; a trained network with a new last layer alone trained; or all of it.",
+)
+@click.option(
+    "--from",
+    "source",
+    metavar="RUN[:TRIAL]",
+    help="The trained network that frozen and finetune begin with; a candidate of a search, too.",
+)
+@click.option(
+    "--recipe",
+    type=click.Choice(["paper", "fixed"]),
+    default="paper",
+    show_default=True,
+    help="The authors' code as it is, or without its second softmax.",
+)
+@click.option("--data", metavar="DIR", help="The task's images; none for the synthetic set.")
+@click.option("--epochs", type=click.IntRange(1, 100000), help="[default: the paper's 60]")
+@click.option("--image-size", type=click.IntRange(8, 2048), help="[default: the paper's 224]")
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(),
+    callback=_not_empty,
+    help="The run's folder [default: runs/reproduce-TASK-SETTING].",
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+@click.option("--quiet", is_flag=True, help="Print the rows only.")
+def reproduce(networks: Tuple[str, ...], **options: Any) -> None:
+    """Train NETWORKs of the paper by its recipe, beside the published figures.
+
+    NETWORK is xception-lite, xception, xception-lite-text, efficientnetv2-b1, mobilenetv2 or
+    squeezenet. The synthetic set is trained on in less: 8 epochs at 48 px.
+    """
+    from nas_edge.cli.reproduce import reproduce_command
+
+    reproduce_command(networks, **options)
+
+
+@main.command()
 @click.argument("run", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="JSON with unit and source of every figure.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV.")

@@ -31,7 +31,7 @@ def run_command(
     from nas_edge.study.run import open_run
     from nas_edge.study.training_study import run_training_study
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         with progress_for(quiet) as on_event:
             records = run_training_study(
@@ -74,5 +74,6 @@ def _load(study: str, options: Dict[str, Any]) -> Any:
     return config, path
 
 
-def _interrupt(*_: Any) -> None:
+def interrupt(*_: Any) -> None:
+    """End as Ctrl-C does."""
     raise KeyboardInterrupt

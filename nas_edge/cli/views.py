@@ -13,8 +13,9 @@ from nas_edge.cli.find import find, find_calibration
 from nas_edge.config.files import load_yaml, shipped_files, validated
 from nas_edge.config.units import format_bytes
 from nas_edge.errors import ConfigError
-from nas_edge.models.counts import LayerCount, count_layers, count_model
+from nas_edge.models.counts import LayerCount, count_layers, count_model, total_of
 from nas_edge.space.architecture import Architecture
+from nas_edge.space.baselines import Network
 from nas_edge.space.search_space import SearchSpace
 
 
@@ -66,7 +67,7 @@ def estimate_command(
 
 
 def _estimates(
-    network: Architecture,
+    network: Network,
     recipe: Any,
     num_outputs: int,
     calibration: Any,
@@ -74,12 +75,16 @@ def _estimates(
     saver: Optional[str],
 ) -> List[Tuple[str, CostEstimate]]:
     """Return estimates by the memory saver's name: the quick tier, or what needs the exact one."""
-    if not exact and saver in (None, "none"):
+    is_quick = isinstance(network, Architecture) and recipe.trainable == "all"
+    if is_quick and not exact and saver in (None, "none"):
+        assert isinstance(network, Architecture)
         return [("none", estimate_cost(network, recipe, num_outputs, calibration=calibration))]
     from nas_edge.candidate.simulation import estimate_exactly
     from nas_edge.training.savers import Saver, usable_savers
 
     savers = usable_savers(recipe) if saver == "all" else [Saver.of(saver or "none")]
+    if not isinstance(network, Architecture):
+        savers = [Saver()]
     return [
         (
             one.name,
@@ -151,16 +156,15 @@ def _show_space(space: SearchSpace, image_size: int, classes: int, as_json: bool
 
 
 def _show_network(
-    name: str, architecture: Architecture, image_size: int, classes: int, as_json: bool
+    name: str, network: Network, image_size: int, classes: int, as_json: bool
 ) -> None:
-    num_outputs = _num_outputs(classes)
-    rows = count_layers(architecture.plan, image_size, num_outputs)
-    totals = count_model(architecture.plan, image_size, num_outputs)
+    rows = _layers(network, image_size, _num_outputs(classes))
+    totals = total_of(rows)
     if as_json:
         data: Dict[str, Any] = {
             "name": name,
-            "key": architecture.key,
-            "architecture": architecture.to_dict(),
+            "key": network.key,
+            "architecture": network.to_dict(),
         }
         click.echo(
             json.dumps(
@@ -168,13 +172,23 @@ def _show_network(
             )
         )
         return
-    click.echo(f"{name}   key {architecture.key}   {image_size} px, {classes} classes")
-    click.echo(architecture.to_yaml().rstrip())
+    click.echo(f"{name}   key {network.key}   {image_size} px, {classes} classes")
+    if isinstance(network, Architecture):
+        click.echo(network.to_yaml().rstrip())
     click.echo(f"{'layer':<22}{'kind':<20}{'output':<18}{'parameters':>12}{'MACs':>16}")
     for line in _layer_lines(rows):
         click.echo(line)
     click.echo(f"{'total':<60}{totals.num_params:>12,}{totals.macs:>16,}")
     click.echo(f"{'trainable':<60}{totals.num_trainable:>12,}")
+
+
+def _layers(network: Network, image_size: int, num_outputs: int) -> List[LayerCount]:
+    """Count by arithmetic where there is a plan; torch is imported for others alone."""
+    if isinstance(network, Architecture):
+        return count_layers(network.plan, image_size, num_outputs)
+    from nas_edge.models.network import count_network_layers
+
+    return count_network_layers(network, image_size, num_outputs)
 
 
 def _layer_lines(rows: List[LayerCount]) -> List[str]:

@@ -11,11 +11,13 @@ from typing import Any, Dict, Mapping, Tuple, Union
 from nas_edge.errors import SpaceError
 from nas_edge.space.architecture import Architecture
 from nas_edge.space.references import REFERENCE_NAMES, parse_reference
+from nas_edge.space.training_choices import split_point
 
 # The paper's two lightweight models, and the source of its strategies (Iandola et al. 2016).
 BASELINE_NAMES: Tuple[str, ...] = ("efficientnetv2-b1", "mobilenetv2", "squeezenet")
 NETWORK_NAMES: Tuple[str, ...] = (*REFERENCE_NAMES, *BASELINE_NAMES)
 _KEY = "baseline"
+START = "start"  # in a point: the weights that a network begins with
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,16 @@ def network_from_dict(data: Mapping[str, Any]) -> Network:
     if isinstance(data, Mapping) and set(data) == {_KEY}:
         return Baseline(data[_KEY])
     return Architecture.from_dict(data)
+
+
+def network_of_point(point: Mapping[str, Any]) -> Tuple[Network, Dict[str, Any]]:
+    """Return the network of a trial's point, and how it was trained where that was searched.
+
+    Raises:
+        SpaceError: If the point is no network of the template and no baseline.
+    """
+    network, training = split_point({key: v for key, v in point.items() if key != START})
+    return network_from_dict(network), training
 
 
 def network_of_name(name: str) -> Network:

@@ -30,7 +30,11 @@ def enqueue_references(session: Session) -> None:
         if name not in there:
             if not session.space.contains(point):
                 raise SpaceError(f"the reference {name!r} must be a point of the space, but is not")
-            about = {attrs.REFERENCE: name, attrs.KEY: session.space.key(point)}
+            about = {
+                attrs.REFERENCE: name,
+                attrs.KEY: session.space.key(point),
+                attrs.POINT: session.plain(point),
+            }
             session.study.enqueue_trial(session.space.parameters(point), user_attrs=about)
 
 

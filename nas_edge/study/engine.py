@@ -103,7 +103,7 @@ def run_in(
     evaluator: Evaluator,
     *,
     objectives: Sequence[str],
-    trials: int,
+    trials: Optional[int],
     sampler: Union[str, SamplerConfig],
     seed: int,
     time_budget_s: Optional[float],
@@ -111,7 +111,10 @@ def run_in(
     on_event: Callable[[Event], None],
     on_open: Callable[[], None] = lambda: None,
 ) -> List[TrialRecord]:
-    """Run a study in a folder whose lock is held; ``on_open`` is called once it may go on."""
+    """Run a study in a folder whose lock is held; ``on_open`` is called once it may go on.
+
+    With ``trials`` None the references alone are evaluated, these and those of earlier calls.
+    """
     _check_objectives(objectives)
     config = sampler_of(sampler)
     build_sampler(config, seed, space)  # one that cannot work is refused before the first trial
@@ -145,12 +148,13 @@ def run_in(
         return session.refresh().records
 
 
-def _loop(session: Session, trials: int, time_budget_s: Optional[float]) -> None:
+def _loop(session: Session, trials: Optional[int], time_budget_s: Optional[float]) -> None:
     unfinished = cut_off_trials(session)
     while True:
         ledger = session.refresh()
         check_crashes(ledger.records)
         # Trials that were cut off count as begun, so that they are never left behind.
+        begun = len(ledger.records) + len(unfinished) + ledger.waiting
         if unfinished:
             trial, point = unfinished.pop(0)
         else:
@@ -160,12 +164,14 @@ def _loop(session: Session, trials: int, time_budget_s: Optional[float]) -> None
                     session.on_event({"event": "note", "text": end})
                 return
             trial, point = ask(session)
-        _settle(session, trial, point, trials, time_budget_s)
+        _settle(session, trial, point, begun if trials is None else trials, time_budget_s)
 
 
-def _end(session: Session, trials: int, time_budget_s: Optional[float]) -> Optional[str]:
+def _end(session: Session, trials: Optional[int], time_budget_s: Optional[float]) -> Optional[str]:
     """Return why no further candidate is started, "" if all are there, None if one is."""
     ledger = session.ledger
+    if trials is None:
+        return spent_time(ledger.records, time_budget_s) if ledger.waiting else ""
     if len(ledger.records) >= trials:
         return ""
     elsewhere = ledger.elsewhere()

@@ -94,7 +94,7 @@ def run_training_study(
             sampler=config.sampler,
             seed=config.seed,
             time_budget_s=config.time_budget,
-            identity=_identity(config, images, found),
+            identity=training_identity(config, images, found),
             on_event=on_event,
             on_open=lambda: _begin(config, space, space_config, images, found, folder, on_event),
         )
@@ -111,10 +111,10 @@ def _begin(
 ) -> None:
     """Write the study down, only now that it is known to be the one that the folder holds."""
     _write_resolved(config, space_config, folder.path)
-    on_event(_study_event(config, space, images, device, folder.path))
+    on_event(study_event(config, space, images, device, folder.path))
 
 
-def _identity(config: StudyConfig, images: ImageSet, device: Device) -> Dict[str, Any]:
+def training_identity(config: StudyConfig, images: ImageSet, device: Device) -> Dict[str, Any]:
     """Return what decides the figures beside space, objectives and seed."""
     saver = {} if config.memory_saver == "auto" else {"memory_saver": config.memory_saver}
     return {
@@ -198,9 +198,10 @@ def _write_resolved(config: StudyConfig, space: SpaceConfig, path: Path) -> None
         raise unwritable(path, err) from err
 
 
-def _study_event(
+def study_event(
     config: StudyConfig, space: Any, images: ImageSet, device: Device, path: Path
 ) -> Event:
+    """Return the event that says what a study is, before its first candidate."""
     return {
         "event": "study",
         "name": config.name,

@@ -1,0 +1,77 @@
+"""`nas-edge reproduce`: the paper's networks, and their rows beside the published ones."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any, Optional, Sequence, Tuple
+
+import click
+
+from nas_edge.cli.progress import progress_for
+from nas_edge.cli.run import interrupt
+from nas_edge.config.reproduction import reproduction_config
+from nas_edge.errors import ConfigError
+from nas_edge.space.baselines import NETWORK_NAMES
+
+
+def reproduce_command(
+    networks: Tuple[str, ...],
+    *,
+    every: bool,
+    task: str,
+    setting: str,
+    recipe: str,
+    source: Optional[str],
+    out: Optional[str],
+    device: str,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train networks of the paper and print their rows beside the published ones."""
+    names = _names(networks, every, source)
+    config = reproduction_config(task, setting, recipe, **options)
+    folder = Path(out) if out else Path("runs") / _folder_name(config.name, recipe, config.seed)
+    from nas_edge.report.html import write_report
+    from nas_edge.study.reproduction import named_networks, run_reproduction
+    from nas_edge.study.run import open_run
+
+    wanted = named_networks(names, setting, source)
+    about = {"task": task, "setting": setting, "recipe": recipe}
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with progress_for(quiet) as on_event:
+            run_reproduction(config, wanted, about, out=folder, device=device, on_event=on_event)
+    except KeyboardInterrupt:
+        click.echo(f"\nstopped; the same command goes on where it was ({folder})", err=True)
+        raise
+    run = open_run(folder)
+    report = write_report(run)
+    _print_rows(run, list(wanted))
+    click.echo(f"report: {report}")
+
+
+def _names(networks: Tuple[str, ...], every: bool, source: Optional[str]) -> Sequence[str]:
+    if every and networks:
+        raise ConfigError("--all must not be given with names of networks")
+    for name in networks:
+        if name not in NETWORK_NAMES:
+            raise ConfigError(
+                f"the network must be one of {', '.join(NETWORK_NAMES)}, but got {name!r}"
+            )
+    if every:
+        return NETWORK_NAMES
+    if not networks and source is None:
+        raise ConfigError(f"name a network ({', '.join(NETWORK_NAMES)}), or give --all")
+    return networks
+
+
+def _folder_name(study: str, recipe: str, seed: int) -> str:
+    return study + ("-fixed" if recipe == "fixed" else "") + (f"-seed{seed}" if seed else "")
+
+
+def _print_rows(run: Any, names: Sequence[str]) -> None:
+    from nas_edge.cli.fronts import print_front
+
+    del names
+    print_front(run.name, run.records, run.objectives)
