@@ -89,6 +89,7 @@ class Training:
             "architecture": parse_reference(args.network).to_dict(),
             "num_outputs": 2,
             "seed": 0,
+            "saver": "none",
         }
         device = torch.device("cpu")
         self.turn_s = args.turn_s
