@@ -290,7 +290,7 @@ def studies() -> None:
 
 @main.group()
 def data() -> None:
-    """Make image sets."""
+    """Make image sets, and look them over."""
 
 
 @data.command("synthetic")
@@ -318,6 +318,38 @@ def synthetic(
     from nas_edge.cli.data import synthetic_command
 
     synthetic_command(out, int(classes), image_size, counts, seed, difficulty)
+
+
+@data.command("audit")
+@click.argument("folder", metavar="DIR", type=click.Path(), callback=_not_empty)
+@click.option("--json", "as_json", is_flag=True, help="Everything as JSON, with every file's name.")
+@click.option(
+    "--distance",
+    type=click.IntRange(0, 64),
+    default=16,
+    show_default=True,
+    help="How many of 256 bits may differ in the hashes of near duplicates.",
+)
+@click.option(
+    "--fix",
+    metavar="OUT",
+    type=click.Path(),
+    callback=_not_empty,
+    help="Write a clean copy: each image once, in test before val before train.",
+)
+@click.option("--near", is_flag=True, help="Leave near duplicates across splits out of the copy.")
+def audit(folder: str, as_json: bool, distance: int, fix: Optional[str], near: bool) -> None:
+    """Look the images of DIR over: duplicates, leakage, damage, balance, sizes.
+
+    DIR holds train, val and test, each with a folder a class, or just the folders of classes. Exits
+    with 1 if an image is in more than one split or under two labels, even if a clean copy is
+    written.
+    """
+    from nas_edge.cli.audit import audit_command
+
+    if near and fix is None:
+        raise click.UsageError("--near says what --fix leaves out; give --fix OUT too")
+    audit_command(folder, as_json, distance, fix, near)
 
 
 if __name__ == "__main__":

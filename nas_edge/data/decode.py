@@ -27,10 +27,36 @@ class Damaged:
     reason: str
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A file's image, upright and RGB, and what the file itself says of it."""
+
+    image: Image.Image
+    width: int
+    height: int
+    mode: str
+    format: str
+
+
 def decode_image(path: Path, image_size: int) -> Decoded:
     """Return one image as (image_size, image_size, 3) uint8, or the reason why it is damaged.
 
     The image is stretched to the square, as the paper's code does.
+    """
+    from PIL import Image
+
+    picture = open_picture(path, image_size)
+    if isinstance(picture, str):
+        return picture
+    return np.asarray(picture.image.resize((image_size, image_size), Image.Resampling.BILINEAR))
+
+
+def open_picture(path: Path, least_side: int) -> Union[Picture, str]:
+    """Return a file's image, decoded to its end, or the reason why it is damaged.
+
+    Args:
+        path: The file.
+        least_side: A large JPEG may be decoded at a fraction of its size, no smaller than this.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -38,14 +64,14 @@ def decode_image(path: Path, image_size: int) -> Decoded:
         if os.path.getsize(path) == 0:
             return "the file is empty"
         with Image.open(path) as opened:
-            width, height = opened.size
+            (width, height), mode, kind = opened.size, opened.mode, str(opened.format)
             if min(width, height) < MIN_SIDE:
                 return f"must be at least {MIN_SIDE} pixels a side, but is {width}x{height}"
             if width * height > MAX_PIXELS:
                 return f"must have at most {MAX_PIXELS:,} pixels, but is {width}x{height}"
-            opened.draft("RGB", (image_size, image_size))
+            opened.draft("RGB", (least_side, least_side))
             image = _rgb(ImageOps.exif_transpose(opened))
-        return np.asarray(image.resize((image_size, image_size), Image.Resampling.BILINEAR))
+        return Picture(image, width, height, mode, kind)
     except MemoryError:
         raise
     except UnidentifiedImageError:

@@ -27,6 +27,22 @@ class ImageFiles:
     labels: Tuple[int, ...]
 
 
+def require_folder(root: Path) -> None:
+    """Refuse what is no folder.
+
+    Raises:
+        DataError: If there is nothing, or a file.
+        EnvironmentProblem: If that cannot be found out.
+    """
+    try:
+        is_folder, is_there = root.is_dir(), root.exists()
+    except OSError as err:
+        raise EnvironmentProblem(f"{root}: cannot be read ({err.strerror})") from err
+    if not is_folder:
+        what = "is a file" if is_there else "there is no such folder"
+        raise DataError(f"{root}: must be a folder of images, but {what}")
+
+
 def is_split_layout(root: Path) -> bool:
     """Return whether the folder has split folders of its own."""
     return any((root / split).is_dir() for split in SPLITS)
@@ -74,24 +90,32 @@ def scan_classes(folder: Path) -> ImageFiles:
     Raises:
         DataError: If the folder is missing, has fewer than two classes, or a class has no image.
     """
-    classes = [entry for entry in _entries(folder) if _is_folder(entry)]
-    if len(classes) < 2:
+    listed = list_classes(folder)
+    if len(listed) < 2:
         raise DataError(
-            f"{folder}: must hold at least two folders, one a class, but holds {len(classes)}"
-            + (f" ({classes[0].name})" if classes else "")
+            f"{folder}: must hold at least two folders, one a class, but holds {len(listed)}"
+            + "".join(f" ({name})" for name in listed)
         )
     paths: List[Path] = []
     labels: List[int] = []
-    for label, entry in enumerate(classes):
-        images = _images(Path(entry.path))
+    for label, (name, images) in enumerate(listed.items()):
         if not images:
             raise DataError(
-                f"{entry.path}: must hold at least one image ({', '.join(EXTENSIONS)}), but holds "
-                "none; add images or remove the folder"
+                f"{folder / name}: must hold at least one image ({', '.join(EXTENSIONS)}), but "
+                "holds none; add images or remove the folder"
             )
         paths.extend(images)
         labels.extend([label] * len(images))
-    return ImageFiles(tuple(entry.name for entry in classes), tuple(paths), tuple(labels))
+    return ImageFiles(tuple(listed), tuple(paths), tuple(labels))
+
+
+def list_classes(folder: Path) -> Dict[str, List[Path]]:
+    """Return the images of each folder in ``folder``, of which there may be none at all.
+
+    Raises:
+        DataError: If the folder is missing, or holds a link that leads nowhere else.
+    """
+    return {e.name: _images(Path(e.path)) for e in _entries(folder) if _is_folder(e)}
 
 
 def _images(folder: Path, above: Tuple[str, ...] = ()) -> List[Path]:

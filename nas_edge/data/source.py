@@ -13,6 +13,7 @@ from nas_edge.data.folder import (
     ImageFiles,
     is_split_layout,
     refuse_misnamed_splits,
+    require_folder,
     scan_classes,
     scan_splits,
 )
@@ -24,7 +25,7 @@ from nas_edge.data.image_set import (
     open_image_set,
 )
 from nas_edge.data.split import split_files
-from nas_edge.errors import ConfigError, DataError, EnvironmentProblem
+from nas_edge.errors import ConfigError, DataError
 
 
 def load_image_set(
@@ -64,13 +65,7 @@ def load_image_set(
 
 def list_files(root: Path, config: DataConfig) -> Dict[str, ImageFiles]:
     """Return the files of every split of a folder, in either layout."""
-    try:
-        is_folder, is_there = root.is_dir(), root.exists()
-    except OSError as err:
-        raise EnvironmentProblem(f"{root}: cannot be read ({err.strerror})") from err
-    if not is_folder:
-        what = "is a file" if is_there else "there is no such folder"
-        raise DataError(f"{root}: must be a folder of images, but {what}")
+    require_folder(root)
     if is_split_layout(root):
         return scan_splits(root)
     refuse_misnamed_splits(root)

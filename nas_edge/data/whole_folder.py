@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from nas_edge.errors import EnvironmentProblem
+from nas_edge.errors import DataError, EnvironmentProblem
 
 
 @contextmanager
@@ -36,11 +37,69 @@ def whole_folder(folder: Path, num_bytes: int) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(err, EnvironmentProblem):
             raise
-        reason = "the disk is full" if err.errno == errno.ENOSPC else err.strerror or str(err)
-        raise EnvironmentProblem(f"{folder}: cannot be written ({reason})") from err
+        raise EnvironmentProblem(f"{folder}: cannot be written ({_reason(err)})") from err
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yield a folder to write into; it takes a user's new path once nothing went wrong.
+
+    Unlike `whole_folder` it never removes what it did not make.
+
+    Args:
+        target: A path that does not exist yet, or an empty folder.
+    Raises:
+        DataError: If something is there.
+        EnvironmentProblem: If the disk is full or cannot be written.
+    """
+    require_vacant(target)
+    place = Path(os.path.abspath(target))  # so that `.` has a name and a parent
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+        try:
+            # mkdtemp makes a private folder; this one gets the rights that any new folder gets.
+            whole = unfinished / place.name
+            whole.mkdir()
+            yield whole
+            if place.exists():
+                place.rmdir()
+            whole.rename(place)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    except OSError as err:
+        if isinstance(err, EnvironmentProblem):
+            raise
+        raise EnvironmentProblem(
+            f"{target}: cannot be written ({_reason(err)}); mend that, or choose another path"
+        ) from err
+
+
+def require_vacant(target: Path) -> None:
+    """Refuse a path where something is.
+
+    Raises:
+        DataError: If it is neither new nor an empty folder.
+        EnvironmentProblem: If that cannot be found out.
+    """
+    try:
+        if target.is_dir() and not target.is_symlink() and not any(target.iterdir()):
+            return
+        is_there = target.exists() or target.is_symlink()
+    except OSError as err:
+        raise EnvironmentProblem(f"{target}: cannot be read ({_reason(err)})") from err
+    if is_there:
+        raise DataError(
+            f"{target}: must be new or an empty folder, but is there already; choose another "
+            "path or remove it"
+        )
+
+
+def _reason(err: OSError) -> str:
+    return "the disk is full" if err.errno == errno.ENOSPC else err.strerror or str(err)
 
 
 def _check_free(folder: Path, partial: Path, num_bytes: int) -> None:

@@ -29,6 +29,7 @@ class Requirement(NamedTuple):
 REQUIREMENTS: Dict[str, Requirement] = {
     "click": Requirement("click", "8.1"),
     "filelock": Requirement("filelock", "3.12"),
+    "imagehash": Requirement("imagehash", "4.3.1", "no data audit"),
     "jinja2": Requirement("jinja2", "3.1"),
     "matplotlib": Requirement("matplotlib", "3.7"),
     "numpy": Requirement("numpy", "1.22"),
@@ -41,7 +42,7 @@ REQUIREMENTS: Dict[str, Requirement] = {
     "pydantic": Requirement("pydantic", "2.6"),
     "pyyaml": Requirement("yaml", "6.0"),
     "rich": Requirement("rich", "13.0"),
-    "scipy": Requirement("scipy", "1.9", "no sampler gp"),
+    "scipy": Requirement("scipy", "1.9", "no sampler gp, no data audit"),
 }
 
 

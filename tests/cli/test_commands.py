@@ -14,7 +14,7 @@ from nas_edge.cli.main import SAVER_NAMES, main
 
 HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "matplotlib", "sqlalchemy")
 COMMANDS = ([], ["run"], ["front"], ["report"], ["show"], ["estimate"], ["spaces"], ["studies"])
-COMMANDS += (["data"], ["data", "synthetic"], ["doctor"])
+COMMANDS += (["data"], ["data", "synthetic"], ["data", "audit"], ["doctor"])
 
 
 def runner():
@@ -68,6 +68,9 @@ def test_version():
         ["show", "xception", "--classes", "1"],
         ["data", "synthetic"],
         ["data", "synthetic", "--out", "x", "--classes", "3"],
+        ["data", "audit"],
+        ["data", "audit", "x", "--near"],
+        ["data", "audit", "x", "--distance", "-1"],
     ],
     ids=" ".join,
 )
