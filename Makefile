@@ -21,7 +21,7 @@ help: ## list the targets
 	do printf '  make %-11s %s\n' "$$name" "$$what"; done
 
 venv: ## make .venv with what nas-edge needs to run
-	@$(PYTHON) scripts/make_venv.py $(VENV)
+	@$(PYTHON) scripts/make_venv.py $(VENV) --extras baselines
 
 demo: venv ## search on the synthetic PCB set: the front and a report
 	@$(BIN)/nas-edge run demo --out $(OUT)

@@ -108,3 +108,22 @@ def test_frozen_parameters_are_not_trained():
     layer.bias.requires_grad_(False)
     optimizer = build_optimizer(layer, RecipeConfig(), CPU)
     assert sum(len(group["params"]) for group in optimizer.param_groups) == 1
+
+
+def test_double_softmax_is_a_cross_entropy_that_takes_probabilities_for_logits():
+    logits, labels = torch.randn(20, 7), torch.randint(7, (20,))
+    probabilities = logits.exp() / logits.exp().sum(1, keepdim=True)
+    again = probabilities.exp() / probabilities.exp().sum(1, keepdim=True)
+    expected = -again[torch.arange(20), labels].log().mean()
+    assert float(loss_of(logits, labels, 0.0, "double_softmax")) == pytest.approx(
+        float(expected), rel=1e-5
+    )
+    # Even a perfect answer costs log(e + 6) - 1 with seven classes.
+    perfect = torch.full((1, 7), -99.0).index_fill(1, torch.tensor([2]), 99.0)
+    least = float(loss_of(perfect, torch.tensor([2]), 0.0, "double_softmax"))
+    assert least == pytest.approx(math.log(math.e + 6) - 1, rel=1e-5)
+
+
+def test_double_softmax_of_one_logit_is_the_plain_loss():
+    logits, labels = torch.randn(20, 1), torch.randint(2, (20,))
+    assert loss_of(logits, labels, 0.0, "double_softmax") == loss_of(logits, labels, 0.0)
