@@ -29,6 +29,7 @@ ROWS: List[Tuple[str, ...]] = [
     ("candidate",),
     ("study",),
     ("report", "dashboard", "export"),
+    ("paper",),
     ("cli",),
     ("__main__",),
 ]
@@ -161,6 +162,7 @@ def test_every_import_goes_to_a_lower_room(repository):
         ),
         ("export.py", "from nas_edge.cli.main import main", "export must not know nas_edge.cli"),
         ("errors.py", "from nas_edge.pareto import x", "errors must not know nas_edge.pareto"),
+        ("report/a.py", "from nas_edge.paper import x", "report must not know nas_edge.paper"),
         ("tools/a.py", "import os", "tools is no room of the table"),
     ],
 )

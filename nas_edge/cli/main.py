@@ -272,6 +272,56 @@ def doctor(as_json: bool, device: str, out: str) -> None:
     doctor_command(as_json, device, out)
 
 
+@main.group()
+def paper() -> None:
+    """Show the paper's tables and figures beside runs of this machine."""
+
+
+def _history_option(command: Any) -> Any:
+    return click.option(
+        "--history",
+        metavar="DIR",
+        type=click.Path(),
+        callback=_not_empty,
+        help="The authors' per-epoch logs: DIR/{caltech101,pcb_scratch,...}/<network>.csv.",
+    )(command)
+
+
+@paper.command("tables")
+@click.argument("runs", metavar="[RUN]...", type=click.Path(), nargs=-1)
+@_history_option
+@click.option("--json", "as_json", is_flag=True, help="JSON with place and unit of every figure.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV, one line a figure.")
+@click.option("--format", "form", type=click.Choice(["md", "latex"]), help="Markdown or LaTeX.")
+def paper_tables(runs: Tuple[str, ...], **options: Any) -> None:
+    """Show Tables 1 and 2 as published, beside the handcrafted networks of each RUN.
+
+    Runs that differ in the seed alone become a mean with its standard deviation. With --history
+    each published cell is held against the authors' logs.
+    """
+    from nas_edge.cli.paper import tables_command
+
+    tables_command(runs, **options)
+
+
+@paper.command("figures")
+@click.argument("runs", metavar="[RUN]...", type=click.Path(), nargs=-1)
+@_history_option
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(),
+    callback=_not_empty,
+    default="paper-figures",
+    show_default=True,
+)
+def paper_figures(runs: Tuple[str, ...], **options: Any) -> None:
+    """Write Figures 3 and 4, as published and of each RUN: one HTML file and PNGs."""
+    from nas_edge.cli.paper import figures_command
+
+    figures_command(runs, **options)
+
+
 @main.command()
 def spaces() -> None:
     """List the shipped search spaces."""

@@ -62,7 +62,7 @@ def front_figure(
         figure.add_annotation(
             x=_scaled(record, objectives[1]),
             y=_scaled(record, objectives[0]),
-            text=_escape(record.name),
+            text=escaped(record.name),
             showarrow=False,
             yshift=18 if i % 2 == 0 else -18,  # neighbours' names on different sides
             font={"color": _REFERENCE, "size": 12},
@@ -70,7 +70,7 @@ def front_figure(
     if has_quadrants(objectives) and finished:
         _add_quadrants(figure, finished, objectives, accuracy_frontier)
     figure.update_layout(
-        **_layout(),
+        **plot_layout(),
         xaxis_title=_axis_title(objectives[1]),
         yaxis_title=_axis_title(objectives[0]),
         height=520,
@@ -102,12 +102,12 @@ def hypervolume_figure(records: Sequence[TrialRecord], objectives: Sequence[str]
             y=share.tolist(),
             mode="lines+markers",
             line={"shape": "hv", "color": _FRONT},
-            text=[_escape(r.name) for r in finished],
+            text=[escaped(r.name) for r in finished],
             hovertemplate="%{text}<br>%{y:.1%}<extra></extra>",
             showlegend=False,
         )
     figure.update_layout(
-        **_layout(),
+        **plot_layout(),
         xaxis_title="candidates finished",
         yaxis_title="hypervolume (share of the last)",
         yaxis_range=[0, 1.05],
@@ -147,9 +147,14 @@ def _add_quadrants(
     accuracy = [r.measurement.metrics[objectives[0]].value for r in finished]
     memory = [r.measurement.metrics[objectives[1]].value for r in finished]
     found = quadrants(accuracy, memory, accuracy_frontier)
+    add_frontiers(figure, found.memory_frontier / 2**20, found.accuracy_frontier)
+
+
+def add_frontiers(figure: Any, memory: float, accuracy: float) -> None:
+    """Draw the two lines between the quadrants, in the units of the axes."""
     line = {"color": _INK, "width": 1, "dash": "dot"}
-    figure.add_hline(y=found.accuracy_frontier, line=line)
-    figure.add_vline(x=found.memory_frontier / 2**20, line=line)
+    figure.add_hline(y=accuracy, line=line)
+    figure.add_vline(x=memory, line=line)
 
 
 def _scaled(record: TrialRecord, objective: str) -> float:
@@ -164,22 +169,23 @@ def _axis_title(objective: str) -> str:
 
 
 def _hover(record: TrialRecord) -> str:
-    lines: List[str] = [f"<b>{_escape(record.name)}</b>"]
+    lines: List[str] = [f"<b>{escaped(record.name)}</b>"]
     if training_text(record):
-        lines.append(_escape(training_text(record)))
+        lines.append(escaped(training_text(record)))
     for name, metric in record.measurement.metrics.items():
-        lines.append(f"{_escape(metric_title(name))}: {_escape(format_metric(name, metric.value))}")
+        lines.append(f"{escaped(metric_title(name))}: {escaped(format_metric(name, metric.value))}")
     return "<br>".join(lines)
 
 
-def _escape(text: str) -> str:
-    """Plotly reads a little HTML in its texts."""
+def escaped(text: str) -> str:
+    """Return a text as plotly shows it as it is: it reads a little HTML in its texts."""
     import html
 
     return html.escape(text)
 
 
-def _layout() -> Dict[str, Any]:
+def plot_layout() -> Dict[str, Any]:
+    """Return what every plot of a page has in common."""
     return {
         "template": "plotly_white",
         "font": {"family": "system-ui, sans-serif", "color": _INK},

@@ -67,8 +67,10 @@ def render_report(run: Run, accuracy_frontier: Optional[float] = None) -> str:
         title=run.name,
         has_quadrants=has_quadrants(run.objectives),
         verdict=verdict(run.records, run.objectives),
-        front_plot=_plot(front_figure(run.records, run.objectives, accuracy_frontier), first=True),
-        growth_plot=_plot(hypervolume_figure(run.records, run.objectives), first=False),
+        front_plot=plot_html(
+            front_figure(run.records, run.objectives, accuracy_frontier), first=True
+        ),
+        growth_plot=plot_html(hypervolume_figure(run.records, run.objectives), first=False),
         heads=[metric_title(name) for name in shown_metrics(rows, run.objectives)],
         rows=[_cells(row, rows, run.objectives) for row in rows],
         candidates=[_candidate(record) for record in run.records],
@@ -116,7 +118,8 @@ def _gain(record: TrialRecord, paper: TrialRecord, objectives: Sequence[str]) ->
     return total
 
 
-def _plot(figure: Any, first: bool) -> str:
+def plot_html(figure: Any, first: bool) -> str:
+    """Return a plot as a part of a page; the first one brings plotly with it."""
     return str(
         figure.to_html(
             full_html=False,

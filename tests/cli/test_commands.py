@@ -14,7 +14,9 @@ from nas_edge.cli.main import SAVER_NAMES, main
 
 HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "matplotlib", "sqlalchemy")
 COMMANDS = ([], ["run"], ["front"], ["report"], ["show"], ["estimate"], ["spaces"], ["studies"])
-COMMANDS += (["data"], ["data", "synthetic"], ["data", "audit"], ["doctor"])
+COMMANDS += (["data"], ["data", "synthetic"], ["data", "audit"], ["data", "fetch"])
+COMMANDS += (["data", "prepare-pcb"], ["doctor"], ["reproduce"])
+COMMANDS += (["paper"], ["paper", "tables"], ["paper", "figures"])
 
 
 def runner():
@@ -36,7 +38,9 @@ def test_help_of_every_command(command, option):
     assert result.output.startswith("Usage: nas-edge")
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"], ["spaces"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["run", "--help"], ["spaces"], ["paper", "tables"]]
+)
 def test_light_commands_import_nothing_heavy(repository, arguments):
     code = (
         "import sys\nfrom nas_edge.cli.main import main\n"
