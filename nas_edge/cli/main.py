@@ -295,6 +295,13 @@ def data() -> None:
 
 @data.command("synthetic")
 @click.option("--out", metavar="DIR", type=click.Path(), required=True)
+@click.option(
+    "--layout",
+    type=click.Choice(["crops", "hripcb", "caltech101"]),
+    default="crops",
+    show_default=True,
+    help="Folders of classes, whole boards with boxes like HRIPCB's, or Caltech-101's folders.",
+)
 @click.option("--classes", type=click.Choice(["2", "7"]), default="2", show_default=True)
 @click.option("--image-size", type=click.IntRange(16, 1024), default=64, show_default=True)
 @click.option(
@@ -304,20 +311,50 @@ def data() -> None:
     show_default=True,
     metavar="TRAIN VAL TEST",
 )
+@click.option(
+    "--boards", type=click.IntRange(1, 99), default=5, show_default=True, help="Of hripcb."
+)
+@click.option(
+    "--images",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Of each defect of a board (hripcb), or of each category (caltech101).",
+)
+@click.option(
+    "--board-size",
+    type=(click.IntRange(64, 8192), click.IntRange(64, 8192)),
+    default=(600, 480),
+    show_default=True,
+    metavar="WIDTH HEIGHT",
+    help="In pixels, of hripcb.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--difficulty", type=click.FloatRange(0, 1), default=0.5, show_default=True)
 def synthetic(
     out: str,
+    layout: str,
     classes: str,
     image_size: int,
     counts: Tuple[int, int, int],
+    boards: int,
+    images: int,
+    board_size: Tuple[int, int],
     seed: int,
     difficulty: float,
 ) -> None:
-    """Write the synthetic PCB set as folders of classes."""
+    """Write the synthetic PCB set as folders of classes, or in the layout of a public set."""
     from nas_edge.cli.data import synthetic_command
+    from nas_edge.cli.layouts import caltech_command, check_options, hripcb_command
 
-    synthetic_command(out, int(classes), image_size, counts, seed, difficulty)
+    check_options(layout)
+    drawing = {"seed": seed, "difficulty": difficulty}
+    if layout == "hripcb":
+        hripcb_command(out, boards, images, board_size, **drawing)
+    elif layout == "caltech101":
+        caltech_command(out, int(classes), image_size, images, **drawing)
+    else:
+        synthetic_command(out, int(classes), image_size, counts, seed, difficulty)
 
 
 if __name__ == "__main__":

@@ -68,13 +68,18 @@ def scan_splits(root: Path) -> Dict[str, ImageFiles]:
     return found
 
 
-def scan_classes(folder: Path) -> ImageFiles:
+def scan_classes(folder: Path, leave_out: Tuple[str, ...] = ()) -> ImageFiles:
     """Return the files of ``folder/<class>/``, classes and files in the order of their names.
 
+    Args:
+        folder: The folder of classes.
+        leave_out: Names of folders that are no classes.
     Raises:
         DataError: If the folder is missing, has fewer than two classes, or a class has no image.
     """
-    classes = [entry for entry in _entries(folder) if _is_folder(entry)]
+    classes = [
+        entry for entry in _entries(folder) if entry.name not in leave_out and _is_folder(entry)
+    ]
     if len(classes) < 2:
         raise DataError(
             f"{folder}: must hold at least two folders, one a class, but holds {len(classes)}"

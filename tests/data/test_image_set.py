@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +119,7 @@ def test_labels_stay_with_their_images_when_damaged_ones_are_left_out(tmp_path):
     assert f"left out: {root / 'train' / 'dab' / '00.png'}: is not an image" in lines
     assert "left out 4 of 12 images" in lines
     assert sorted(path.name for path in (tmp_path / "x").iterdir()) == sorted(
-        ["meta.json"]
+        ["meta.json", "split.csv"]
         + [f"{split}-{what}.npy" for split in images.splits for what in ("images", "labels")]
     )
 
@@ -244,21 +243,6 @@ def test_a_build_that_is_killed_half_way_is_not_taken_for_whole_and_is_built_aga
     )
     assert images.counts == {"train": 40, "val": 40}
     assert leftovers(folder) == ["x"]
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """Return the mount point of a disk of 1 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("cannot mount a small disk here")
-    yield disk
-    for _ in range(20):
-        if subprocess.run(["umount", str(disk)], capture_output=True).returncode == 0:
-            break
-        time.sleep(0.1)
 
 
 def test_a_disk_too_small_is_found_before_anything_is_decoded(small_disk):
