@@ -357,5 +357,27 @@ def synthetic(
         synthetic_command(out, int(classes), image_size, counts, seed, difficulty)
 
 
+@data.group("fetch")
+def fetch() -> None:
+    """Get public image sets."""
+
+
+@fetch.command("caltech101")
+@click.option("--out", metavar="DIR", type=click.Path(), required=True, callback=_not_empty)
+@click.option(
+    "--archive",
+    metavar="FILE",
+    type=click.Path(),
+    callback=_not_empty,
+    help="caltech-101.zip or 101_ObjectCategories.tar.gz; without it, a download.",
+)
+@click.option("--any-hash", is_flag=True, help="Take an archive other than the published ones.")
+def fetch_caltech(out: str, archive: Optional[str], any_hash: bool) -> None:
+    """Get Caltech-101 into DIR, checked by hash (131 MiB)."""
+    from nas_edge.cli.fetch import fetch_caltech_command
+
+    fetch_caltech_command(out, archive, any_hash)
+
+
 if __name__ == "__main__":
     main()
