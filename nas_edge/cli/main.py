@@ -357,6 +357,62 @@ def synthetic(
         synthetic_command(out, int(classes), image_size, counts, seed, difficulty)
 
 
+@data.command("prepare-pcb")
+@click.option(
+    "--source",
+    metavar="PCB_DATASET",
+    type=click.Path(),
+    required=True,
+    help="HRIPCB's folder, with images/<Defect>/ and Annotations/<Defect>/.",
+)
+@click.option("--out", metavar="DIR", type=click.Path(), required=True, callback=_not_empty)
+@click.option(
+    "--defects",
+    type=click.Choice(["binary", "six"]),
+    default="binary",
+    show_default=True,
+    help="Classes: normal and defect, or normal and each of the six defects.",
+)
+@click.option(
+    "--size", type=click.IntRange(16, 2048), default=224, show_default=True, help="In pixels."
+)
+@click.option(
+    "--count", type=click.IntRange(6), default=20_000, show_default=True, help="Crops, at most."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--val",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of boards and crops.",
+)
+@click.option(
+    "--test",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of boards and crops.",
+)
+@click.option(
+    "--per-defect",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Most crops of one defect.",
+)
+@click.option("--workers", type=click.IntRange(1), help="[default: all cores]")
+def prepare_pcb(source: str, out: str, workers: Optional[int], **options: Any) -> None:
+    """Cut HRIPCB's boards into DIR/{train,val,test}/<class>/, split by board before anything else.
+
+    As many crops of each class; the same options give the same bytes. Run again after it was
+    stopped, it goes on.
+    """
+    from nas_edge.cli.prepare import prepare_command
+
+    prepare_command(source, out, workers, **options)
+
+
 @data.group("fetch")
 def fetch() -> None:
     """Get public image sets."""

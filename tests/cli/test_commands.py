@@ -14,7 +14,8 @@ from nas_edge.cli.main import SAVER_NAMES, main
 
 HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "matplotlib", "sqlalchemy")
 COMMANDS = ([], ["run"], ["front"], ["report"], ["show"], ["estimate"], ["spaces"], ["studies"])
-COMMANDS += (["data"], ["data", "synthetic"], ["doctor"])
+COMMANDS += (["data"], ["data", "synthetic"], ["data", "prepare-pcb"], ["data", "fetch"])
+COMMANDS += (["data", "fetch", "caltech101"], ["doctor"])
 
 
 def runner():
