@@ -345,6 +345,13 @@ def data() -> None:
 
 @data.command("synthetic")
 @click.option("--out", metavar="DIR", type=click.Path(), required=True)
+@click.option(
+    "--layout",
+    type=click.Choice(["crops", "hripcb", "caltech101"]),
+    default="crops",
+    show_default=True,
+    help="Folders of classes, whole boards with boxes like HRIPCB's, or Caltech-101's folders.",
+)
 @click.option("--classes", type=click.Choice(["2", "7"]), default="2", show_default=True)
 @click.option("--image-size", type=click.IntRange(16, 1024), default=64, show_default=True)
 @click.option(
@@ -354,20 +361,128 @@ def data() -> None:
     show_default=True,
     metavar="TRAIN VAL TEST",
 )
+@click.option(
+    "--boards", type=click.IntRange(1, 99), default=5, show_default=True, help="Of hripcb."
+)
+@click.option(
+    "--images",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Of each defect of a board (hripcb), or of each category (caltech101).",
+)
+@click.option(
+    "--board-size",
+    type=(click.IntRange(64, 8192), click.IntRange(64, 8192)),
+    default=(600, 480),
+    show_default=True,
+    metavar="WIDTH HEIGHT",
+    help="In pixels, of hripcb.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--difficulty", type=click.FloatRange(0, 1), default=0.5, show_default=True)
 def synthetic(
     out: str,
+    layout: str,
     classes: str,
     image_size: int,
     counts: Tuple[int, int, int],
+    boards: int,
+    images: int,
+    board_size: Tuple[int, int],
     seed: int,
     difficulty: float,
 ) -> None:
-    """Write the synthetic PCB set as folders of classes."""
+    """Write the synthetic PCB set as folders of classes, or in the layout of a public set."""
     from nas_edge.cli.data import synthetic_command
+    from nas_edge.cli.layouts import caltech_command, check_options, hripcb_command
 
-    synthetic_command(out, int(classes), image_size, counts, seed, difficulty)
+    check_options(layout)
+    drawing = {"seed": seed, "difficulty": difficulty}
+    if layout == "hripcb":
+        hripcb_command(out, boards, images, board_size, **drawing)
+    elif layout == "caltech101":
+        caltech_command(out, int(classes), image_size, images, **drawing)
+    else:
+        synthetic_command(out, int(classes), image_size, counts, seed, difficulty)
+
+
+@data.command("prepare-pcb")
+@click.option(
+    "--source",
+    metavar="PCB_DATASET",
+    type=click.Path(),
+    required=True,
+    help="HRIPCB's folder, with images/<Defect>/ and Annotations/<Defect>/.",
+)
+@click.option("--out", metavar="DIR", type=click.Path(), required=True, callback=_not_empty)
+@click.option(
+    "--defects",
+    type=click.Choice(["binary", "six"]),
+    default="binary",
+    show_default=True,
+    help="Classes: normal and defect, or normal and each of the six defects.",
+)
+@click.option(
+    "--size", type=click.IntRange(16, 2048), default=224, show_default=True, help="In pixels."
+)
+@click.option(
+    "--count", type=click.IntRange(6), default=20_000, show_default=True, help="Crops, at most."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--val",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of boards and crops.",
+)
+@click.option(
+    "--test",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of boards and crops.",
+)
+@click.option(
+    "--per-defect",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Most crops of one defect.",
+)
+@click.option("--workers", type=click.IntRange(1), help="[default: all cores]")
+def prepare_pcb(source: str, out: str, workers: Optional[int], **options: Any) -> None:
+    """Cut HRIPCB's boards into DIR/{train,val,test}/<class>/, split by board before anything else.
+
+    As many crops of each class; the same options give the same bytes. Run again after it was
+    stopped, it goes on.
+    """
+    from nas_edge.cli.prepare import prepare_command
+
+    prepare_command(source, out, workers, **options)
+
+
+@data.group("fetch")
+def fetch() -> None:
+    """Get public image sets."""
+
+
+@fetch.command("caltech101")
+@click.option("--out", metavar="DIR", type=click.Path(), required=True, callback=_not_empty)
+@click.option(
+    "--archive",
+    metavar="FILE",
+    type=click.Path(),
+    callback=_not_empty,
+    help="caltech-101.zip or 101_ObjectCategories.tar.gz; without it, a download.",
+)
+@click.option("--any-hash", is_flag=True, help="Take an archive other than the published ones.")
+def fetch_caltech(out: str, archive: Optional[str], any_hash: bool) -> None:
+    """Get Caltech-101 into DIR, checked by hash (131 MiB)."""
+    from nas_edge.cli.fetch import fetch_caltech_command
+
+    fetch_caltech_command(out, archive, any_hash)
 
 
 @data.command("audit")

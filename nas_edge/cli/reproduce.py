@@ -71,7 +71,14 @@ def _folder_name(study: str, recipe: str, seed: int) -> str:
 
 
 def _print_rows(run: Any, names: Sequence[str]) -> None:
-    from nas_edge.cli.fronts import print_front
+    """Print what was asked for beside the published rows, and the front of all in the run."""
+    from rich.console import Console
 
-    del names
+    from nas_edge.cli.fronts import print_front
+    from nas_edge.paper.side_by_side import side_by_side
+
+    console = Console(highlight=False)
+    for record in run.records:
+        if record.reference in names:
+            console.print(side_by_side(record, run))
     print_front(run.name, run.records, run.objectives)

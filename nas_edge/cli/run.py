@@ -65,7 +65,9 @@ def _load(study: str, options: Dict[str, Any]) -> Any:
         if not isinstance(section, dict):
             raise ConfigError(f"{path}: data must be a group of keys, but got {section!r}")
         if options["data"] is not None:
-            section = {**section, "source": "folder", "path": options["data"]}
+            # A folder, unless the study says in which layout.
+            source = "caltech101" if section.get("source") == "caltech101" else "folder"
+            section = {**section, "source": source, "path": options["data"]}
         if options["skip_damaged"]:
             section = {**section, "damaged": "skip"}
         overrides["data"] = section

@@ -195,14 +195,40 @@ class SplitConfig(FrozenModel):
         return self
 
 
-class DataConfig(FrozenModel):
-    """Where the images come from: a folder (``--data``) or the embedded synthetic PCB set."""
+# Train, validation and test for Caltech-101, which comes without splits: 60, 20 and 20 percent.
+CALTECH_SPLIT: Dict[str, Any] = {"val": 0.2, "test": 0.2}
 
-    source: Literal["folder", "synthetic-pcb"] = "folder"
+
+class DataConfig(FrozenModel):
+    """Where the images come from: a folder (``--data``) or the embedded synthetic PCB set.
+
+    "caltech101" is a folder in Caltech-101's layout. Its 101 classes are the object categories;
+    ``background`` makes BACKGROUND_Google, which is no object, the 102nd.
+    """
+
+    source: Literal["folder", "caltech101", "synthetic-pcb"] = "folder"
     path: Optional[str] = None
     split: SplitConfig = SplitConfig()
+    background: bool = False
     damaged: Literal["stop", "skip"] = "stop"
     synthetic: SyntheticConfig = SyntheticConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _caltech_has_shares_of_its_own(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("source") != "caltech101":
+            return data
+        split = data.get("split", {})
+        return {**data, "split": {**CALTECH_SPLIT, **split}} if isinstance(split, dict) else data
+
+    @model_validator(mode="after")
+    def _background_is_of_caltech(self) -> DataConfig:
+        if self.background and self.source != "caltech101":
+            raise ValueError(
+                f"background must be left out unless source is 'caltech101', but source is "
+                f"{self.source!r}"
+            )
+        return self
 
 
 class SamplerConfig(FrozenModel):

@@ -84,13 +84,16 @@ def scan_splits(root: Path) -> Dict[str, ImageFiles]:
     return found
 
 
-def scan_classes(folder: Path) -> ImageFiles:
+def scan_classes(folder: Path, leave_out: Tuple[str, ...] = ()) -> ImageFiles:
     """Return the files of ``folder/<class>/``, classes and files in the order of their names.
 
+    Args:
+        folder: The folder of classes.
+        leave_out: Names of folders that are no classes.
     Raises:
         DataError: If the folder is missing, has fewer than two classes, or a class has no image.
     """
-    listed = list_classes(folder)
+    listed = list_classes(folder, leave_out)
     if len(listed) < 2:
         raise DataError(
             f"{folder}: must hold at least two folders, one a class, but holds {len(listed)}"
@@ -109,13 +112,17 @@ def scan_classes(folder: Path) -> ImageFiles:
     return ImageFiles(tuple(listed), tuple(paths), tuple(labels))
 
 
-def list_classes(folder: Path) -> Dict[str, List[Path]]:
+def list_classes(folder: Path, leave_out: Tuple[str, ...] = ()) -> Dict[str, List[Path]]:
     """Return the images of each folder in ``folder``, of which there may be none at all.
 
+    Args:
+        folder: The folder of classes.
+        leave_out: Names of folders that are no classes.
     Raises:
         DataError: If the folder is missing, or holds a link that leads nowhere else.
     """
-    return {e.name: _images(Path(e.path)) for e in _entries(folder) if _is_folder(e)}
+    folders = [e for e in _entries(folder) if e.name not in leave_out and _is_folder(e)]
+    return {entry.name: _images(Path(entry.path)) for entry in folders}
 
 
 def _images(folder: Path, above: Tuple[str, ...] = ()) -> List[Path]:

@@ -2,6 +2,7 @@
 
 A cache folder holds ``<split>-images.npy`` (uint8, n x size x size x 3), ``<split>-labels.npy``
 (int64) and ``meta.json``, which is written last: without it the folder is not taken for whole.
+One that was decoded from files lists them in ``split.csv``.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from nas_edge.data.decode import Damaged, decode_into
 from nas_edge.data.folder import ImageFiles
+from nas_edge.data.split_list import SplitRow, split_rows, write_split_list
 from nas_edge.data.whole_folder import reserve, sync, whole_folder
 from nas_edge.errors import DataError
 
@@ -80,15 +82,27 @@ def build_from_files(
     image_size: int,
     *,
     description: str,
+    root: Optional[Path] = None,
     skip_damaged: bool = False,
     on_progress: Optional[Progress] = None,
 ) -> ImageSet:
     """Decode and resize the files of every split into a cache folder.
 
+    Which file went where is written down beside them, in ``split.csv``.
+
+    Args:
+        folder: The cache folder.
+        files: Each split's.
+        image_size: Side in pixels.
+        description: Names the set, in errors too.
+        root: What the files' names are relative to in ``split.csv``; the whole path without it.
+        skip_damaged: Whether damaged files are left out.
+        on_progress: Receives a line for a person now and then.
     Raises:
         DataError: If files are damaged and are not to be left out, or a class has no image left.
         EnvironmentProblem: If the disk is full or the folder cannot be written.
     """
+    rows: List[SplitRow] = []
 
     def fill(split: str, out: np.ndarray) -> Tuple[np.ndarray, int]:
         listed = files[split]
@@ -103,11 +117,16 @@ def build_from_files(
         for label, name in enumerate(listed.class_names):
             if not np.any(labels == label):
                 raise DataError(f"{description}: class {name!r} has no image left in {split!r}")
+        rows.extend(split_rows(split, listed, good, root))
         return labels, len(damaged)
 
     names = next(iter(files.values())).class_names
     sizes = {split: len(listed.paths) for split, listed in files.items()}
-    return _build(folder, names, sizes, image_size, description, fill)
+
+    def finish(partial: Path) -> None:
+        write_split_list(partial / "split.csv", rows)
+
+    return _build(folder, names, sizes, image_size, description, fill, finish)
 
 
 def build_from_arrays(
@@ -139,6 +158,7 @@ def _build(
     image_size: int,
     description: str,
     fill: Callable[[str, np.ndarray], Tuple[np.ndarray, int]],
+    finish: Callable[[Path], None] = lambda _: None,
 ) -> ImageSet:
     with whole_folder(folder, sum(sizes.values()) * image_size**2 * 3) as partial:
         digest = hashlib.sha256(repr((class_names, image_size)).encode())
@@ -157,6 +177,7 @@ def _build(
                 digest.update(out[start : start + 1024].tobytes())
             counts[split] = len(labels)
             left_out += lost
+        finish(partial)
         meta: Dict[str, Any] = {
             "format": FORMAT,
             "class_names": list(class_names),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Dict, Mapping, Optional
 
 from nas_edge.config.study import DataConfig
+from nas_edge.data.caltech import find_categories, scan_categories
 from nas_edge.data.folder import (
     ImageFiles,
     is_split_layout,
@@ -58,19 +59,25 @@ def load_image_set(
         files,
         image_size,
         description=str(root),
+        root=root,
         skip_damaged=config.damaged == "skip",
         on_progress=on_progress,
     )
 
 
 def list_files(root: Path, config: DataConfig) -> Dict[str, ImageFiles]:
-    """Return the files of every split of a folder, in either layout."""
+    """Return the files of every split of a folder, in its own layout or Caltech-101's."""
     require_folder(root)
-    if is_split_layout(root):
+    if config.source == "caltech101":
+        root = find_categories(root)
+        files = scan_categories(root, config.background)
+    elif is_split_layout(root):
         return scan_splits(root)
-    refuse_misnamed_splits(root)
+    else:
+        refuse_misnamed_splits(root)
+        files = scan_classes(root)
     split = config.split
-    return split_files(scan_classes(root), split.val, split.test, split.seed, str(root))
+    return split_files(files, split.val, split.test, split.seed, str(root))
 
 
 def _synthetic(

@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all: written beside its place, then moved there."""
+"""Folders and files that appear whole or not at all: written beside their place, moved there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator
 
@@ -14,7 +14,7 @@ from nas_edge.errors import DataError, EnvironmentProblem
 
 
 @contextmanager
-def whole_folder(folder: Path, num_bytes: int) -> Iterator[Path]:
+def whole_folder(folder: Path, num_bytes: int, what: str = "the decoded images") -> Iterator[Path]:
     """Yield a new folder to write into; it replaces ``folder`` once nothing went wrong.
 
     What a kill leaves behind is removed by the next attempt.
@@ -22,6 +22,7 @@ def whole_folder(folder: Path, num_bytes: int) -> Iterator[Path]:
     Args:
         folder: Where it will lie.
         num_bytes: How much will be written.
+        what: What will be written, for errors.
     Raises:
         EnvironmentProblem: If the disk is full or cannot be written.
     """
@@ -29,7 +30,7 @@ def whole_folder(folder: Path, num_bytes: int) -> Iterator[Path]:
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        _check_free(folder, partial, num_bytes)
+        _check_free(folder, partial, num_bytes, what)
         yield partial
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(partial, folder)
@@ -102,11 +103,11 @@ def _reason(err: OSError) -> str:
     return "the disk is full" if err.errno == errno.ENOSPC else err.strerror or str(err)
 
 
-def _check_free(folder: Path, partial: Path, num_bytes: int) -> None:
+def _check_free(folder: Path, partial: Path, num_bytes: int, what: str) -> None:
     free = shutil.disk_usage(partial).free
     if free < num_bytes * 1.05:
         raise EnvironmentProblem(
-            f"{folder}: the decoded images need {num_bytes / 2**20:.0f} MiB, but the disk has "
+            f"{folder}: {what} need {num_bytes / 2**20:.0f} MiB, but the disk has "
             f"{free / 2**20:.0f} MiB left; free some or use --out on another disk"
         )
 
@@ -127,6 +128,22 @@ def reserve(path: Path) -> None:
         except OSError as err:
             if err.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # some file systems cannot
                 raise
+
+
+def write_whole_file(path: Path, contents: bytes) -> None:
+    """Write a file that a kill leaves whole or not at all.
+
+    Raises:
+        OSError: If the disk is full or cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(contents)
+        os.replace(partial, path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def sync(path: Path) -> None:

@@ -15,7 +15,7 @@ from nas_edge.cli.main import SAVER_NAMES, main
 HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "matplotlib", "sqlalchemy")
 COMMANDS = ([], ["run"], ["front"], ["report"], ["show"], ["estimate"], ["spaces"], ["studies"])
 COMMANDS += (["data"], ["data", "synthetic"], ["data", "audit"], ["data", "fetch"])
-COMMANDS += (["data", "prepare-pcb"], ["doctor"], ["reproduce"])
+COMMANDS += (["data", "fetch", "caltech101"], ["data", "prepare-pcb"], ["doctor"], ["reproduce"])
 COMMANDS += (["paper"], ["paper", "tables"], ["paper", "figures"])
 
 

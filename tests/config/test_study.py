@@ -29,9 +29,10 @@ name: full
 description: "2024-01-31: é, 'quoted'"
 space: xception_cnd_small
 data:
-  source: synthetic-pcb
+  source: caltech101
   path: "no"
   split: {val: 0.2, test: 0.1, seed: 3}
+  background: true
   damaged: skip
   synthetic: {classes: 7, train: 10, val: 11, test: 12, seed: 5, difficulty: 0.75}
 recipe:
@@ -46,6 +47,7 @@ recipe:
   weight_decay: 1e-22
   momentum: 0.5
   adam_eps: 1e-9
+  loss: double_softmax
   label_smoothing: 0.1
   dropout: 0.3
   bn_momentum: 0.25
@@ -53,6 +55,7 @@ recipe:
   memory_format: contiguous
   init: keras
   weights: best
+  trainable: head
   augmentation: {flip_horizontal: true, flip_vertical: true, rotation: 0.1, translation: 0.2,
                  contrast: 0.3}
 search: {precision: [bf16, fp32], optimizer: [sgd, adam8bit], learning_rate: [1e-7, 0.5],
@@ -153,11 +156,13 @@ def test_sampler_may_be_given_by_its_name_alone(tmp_path):
     [
         (
             "recipe: papper",
-            "recipe must be 'paper' or 'default', or a group of keys, but got 'papper'",
+            "recipe must be one of default, paper, paper-fixed, or a group of keys, but got "
+            "'papper'",
         ),
         (
             "recipe: {base: x}",
-            "recipe.base must be 'paper' or 'default', or a group of keys, but got 'x'",
+            "recipe.base must be one of default, paper, paper-fixed, or a group of keys, but got "
+            "'x'",
         ),
         ("recipe: {epochs: 0}", "recipe.epochs must be at least 1, but got 0"),
         ("recipe: {epoch: 2}", "recipe.epoch is not a known key; did you mean 'epochs'?"),
@@ -187,6 +192,9 @@ def test_sampler_may_be_given_by_its_name_alone(tmp_path):
         ("objectives: [params, params]", "objectives must be two or three different names, but"),
         ("objectives: [params, speed]", "objectives.1 must be 'val_accuracy', 'peak_memory'"),
         ("data: {split: {val: 0.5, test: 0.4}}", "data.split.val + test must leave a tenth for"),
+        ("data: {source: caltech101, split: {val: 0.75}}", "data.split.val + test must leave a"),
+        ("data: {source: caltech101, split: 3}", "data.split must be a group of keys, but got 3"),
+        ("data: {background: true}", "data.background must be left out unless source is 'caltech"),
         ("name: a/b", "key 'name' must be given once, but stands again in line 3"),
         ("trials: 0", "trials must be at least 1, but got 0"),
         ("seed: -1", "seed must be at least 0, but got -1"),

@@ -119,7 +119,7 @@ def test_labels_stay_with_their_images_when_damaged_ones_are_left_out(tmp_path):
     assert f"left out: {root / 'train' / 'dab' / '00.png'}: is not an image" in lines
     assert "left out 4 of 12 images" in lines
     assert sorted(path.name for path in (tmp_path / "x").iterdir()) == sorted(
-        ["meta.json"]
+        ["meta.json", "split.csv"]
         + [f"{split}-{what}.npy" for split in images.splits for what in ("images", "labels")]
     )
 

@@ -223,7 +223,7 @@ def test_written_folders_read_back_equal(tmp_path):
 
 def test_folder_that_holds_something_is_refused_and_left_alone(tmp_path):
     (tmp_path / "precious.txt").write_text("x")
-    with pytest.raises(DataError, match=r"out_dir must be new or an empty folder, but .*there"):
+    with pytest.raises(DataError, match=r"must be new or an empty folder, but is there"):
         write_class_folders(SyntheticPcb(image_size=16), tmp_path, {"train": 1})
     assert [p.name for p in tmp_path.iterdir()] == ["precious.txt"]
 

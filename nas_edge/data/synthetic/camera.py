@@ -14,8 +14,16 @@ _REFERENCE_PX = 64
 _MOTTLE_CELLS = 6
 
 
+def blur_reach_px(knobs: DrawingParameters, field_px: float) -> int:
+    """Return how many pixels away the blur of a crop of this side carries a change, at most."""
+    return math.ceil(knobs.blur_px[1] * field_px / _REFERENCE_PX)
+
+
 def photograph(
-    picture: Image.Image, rng: np.random.Generator, knobs: DrawingParameters
+    picture: Image.Image,
+    rng: np.random.Generator,
+    knobs: DrawingParameters,
+    field_px: float | None = None,
 ) -> np.ndarray:
     """Return the picture as a camera would take it, uint8 of shape (height, width, 3).
 
@@ -23,8 +31,10 @@ def photograph(
         picture: A clean RGB picture.
         rng: Source of light, cast and noise.
         knobs: How much of each.
+        field_px: The side of a crop on this picture, where it shows more than one: what decides
+            the blur. None: the picture is a crop.
     """
-    blur = float(rng.uniform(*knobs.blur_px)) * picture.width / _REFERENCE_PX
+    blur = float(rng.uniform(*knobs.blur_px)) * (field_px or picture.width) / _REFERENCE_PX
     blurred = np.asarray(picture.filter(ImageFilter.BoxBlur(blur)))
     width, height = picture.size
     # Rows of all channels side by side: NumPy is several times slower on a last axis of three.

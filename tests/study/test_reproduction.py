@@ -1,0 +1,172 @@
+"""The paper's networks as trials of one study: really trained, on a few small images."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from nas_edge import open_run
+from nas_edge.config.reproduction import CALTECH_AUGMENTATION, reproduction_config
+from nas_edge.config.study import AugmentationConfig, SyntheticConfig
+from nas_edge.errors import ConfigError, StudyError
+from nas_edge.space.baselines import Baseline, network_of_name, network_of_point
+from nas_edge.study.named_networks import NamedNetwork, NamedNetworks
+from nas_edge.study.reproduction import named_networks, run_reproduction
+from nas_edge.training.weights import load_weights
+
+ABOUT = {"task": "synthetic", "setting": "scratch", "recipe": "paper"}
+
+
+def config_of(setting="scratch", classes=7, **options):
+    config = reproduction_config("synthetic", setting, "paper", image_size=32, epochs=1, **options)
+    few = SyntheticConfig(classes=classes, train=32, val=16, test=16)
+    return config.model_copy(update={"data": config.data.model_copy(update={"synthetic": few})})
+
+
+def reproduce(out, names, setting="scratch", source=None, config=None, on_event=lambda _: None):
+    networks = named_networks(names, setting, source)
+    about = {**ABOUT, "setting": setting}
+    config = config or config_of(setting)
+    return run_reproduction(config, networks, about, out=out, device="cpu", on_event=on_event)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """A run with two networks, the second asked for later; not to be changed."""
+    out = tmp_path_factory.mktemp("reproduced") / "scratch"
+    reproduce(out, ["squeezenet"])
+    reproduce(out, ["mobilenetv2", "squeezenet"])
+    return out
+
+
+def test_networks_asked_for_one_after_the_other_stand_in_one_study(scratch):
+    run = open_run(scratch)
+    assert [record.name for record in run.records] == ["squeezenet", "mobilenetv2"]
+    assert all(record.measurement.is_finished for record in run.records)
+    assert {record.measurement.seed for record in run.records} == {0}
+    assert run.identity["reproduce"] == ABOUT
+    assert run.identity["recipe"]["loss"] == "double_softmax"
+    assert {"val_accuracy", "train_accuracy", "test_accuracy", "peak_memory", "mean_memory"} <= set(
+        run.records[0].measurement.metrics
+    )
+    written = yaml.safe_load((scratch / "reproduce.yaml").read_text())
+    assert {key: written[key] for key in ABOUT} == ABOUT
+
+
+def test_weights_are_kept_with_their_network(scratch):
+    saved = load_weights(scratch / "candidates" / "0000" / "weights.pt")
+    assert saved.network == Baseline("squeezenet")
+    assert torch.isfinite(saved.state["classifier.1.weight"]).all()
+
+
+def test_a_finished_reproduction_trains_nothing_more(scratch):
+    events = []
+    reproduce(scratch, ["squeezenet"], on_event=events.append)
+    assert [event["event"] for event in events if event["event"] == "candidate"] == []
+
+
+def test_another_recipe_in_the_same_folder_is_refused_with_what_differs(scratch):
+    with pytest.raises(StudyError, match=r"recipe\.epochs was 1 and is now 2"):
+        reproduce(
+            scratch,
+            ["squeezenet"],
+            config=config_of().model_copy(
+                update={"recipe": config_of().recipe.model_copy(update={"epochs": 2})}
+            ),
+        )
+
+
+@pytest.mark.parametrize("setting", ["frozen", "finetune"])
+def test_a_transfer_begins_with_the_trained_body_and_a_new_head(scratch, tmp_path, setting):
+    # Seven classes become two: the head is another one.
+    records = reproduce(
+        tmp_path / "out", ["squeezenet"], setting, str(scratch), config_of(setting, classes=2)
+    )
+    (record,) = records
+    assert record.measurement.is_finished, record.measurement.reason
+    assert record.point["start"]["from"] == f"{scratch}:0"
+    source = load_weights(scratch / "candidates" / "0000" / "weights.pt").state
+    trained = load_weights(tmp_path / "out" / "candidates" / "0000" / "weights.pt").state
+    assert trained["classifier.1.weight"].shape[0] == 1
+    bodies = [name for name in source if not name.startswith("classifier.1.")]
+    unchanged = [name for name in bodies if torch.equal(source[name], trained[name])]
+    assert (len(unchanged) == len(bodies)) == (setting == "frozen")
+
+
+def test_frozen_training_holds_less_memory_than_training_all(scratch, tmp_path):
+    (frozen,) = reproduce(tmp_path / "out", ["mobilenetv2"], "frozen", f"{scratch}:1")
+    whole = open_run(scratch).record(1)
+    assert frozen.value("peak_memory") < 0.7 * whole.value("peak_memory")
+
+
+def test_a_candidate_of_a_search_is_transferred_under_its_runs_name(tmp_path):
+    from nas_edge import load_study_config, run_training_study
+
+    changes = {
+        "trials": 1,
+        "artifacts": {"weights": True},
+        "data": {"source": "synthetic-pcb", "synthetic": {"train": 16, "val": 8, "test": 8}},
+        "recipe": {"epochs": 1, "batch_size": 8, "image_size": 32},
+    }
+    config, _ = load_study_config("demo", changes)
+    run_training_study(config, out=tmp_path / "search", device="cpu")
+    source = f"{tmp_path / 'search'}:0"
+    (record,) = reproduce(tmp_path / "out", [], "finetune", source)
+    assert record.name == "demo:0"
+    found, _ = network_of_point(record.point)
+    assert found == network_of_name("xception x0.25")
+    assert record.measurement.is_finished, record.measurement.reason
+
+
+def test_the_authors_settings_by_task():
+    caltech = reproduction_config("caltech101", "scratch", "paper", data="x")
+    assert (caltech.recipe.epochs, caltech.recipe.image_size) == (60, 224)
+    assert caltech.recipe.augmentation == AugmentationConfig(**CALTECH_AUGMENTATION)
+    assert caltech.data.source == "caltech101"
+    pcb = reproduction_config("pcb", "frozen", "fixed", data="x")
+    assert (pcb.recipe.epochs, pcb.recipe.trainable) == (60, "head")
+    assert (pcb.recipe.loss, pcb.recipe.augmentation) == ("cross_entropy", AugmentationConfig())
+    tuned = reproduction_config("pcb", "finetune", "paper", data="x")
+    assert (tuned.recipe.epochs, tuned.recipe.trainable) == (20, "all")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("pcb", "scratch", "paper"), "--data is missing: pcb needs the folder"),
+        (("synthetic", "scratch", "paper", "DIR"), "--data must not be given"),
+    ],
+)
+def test_a_folder_belongs_to_the_tasks_that_need_one(arguments, message):
+    task, setting, recipe, *data = arguments
+    with pytest.raises(ConfigError, match=message):
+        reproduction_config(task, setting, recipe, data=data[0] if data else None)
+
+
+def test_where_a_transfer_begins_is_checked_before_anything_trains(scratch, tmp_path):
+    with pytest.raises(StudyError, match="--from must not be given"):
+        named_networks(["squeezenet"], "scratch", str(scratch))
+    with pytest.raises(StudyError, match="--from is missing: frozen begins with a trained"):
+        named_networks(["squeezenet"], "frozen")
+    with pytest.raises(StudyError, match="has no finished trial of xception"):
+        named_networks(["xception"], "frozen", str(scratch))
+    with pytest.raises(StudyError, match="must be xception, but is squeezenet"):
+        named_networks(["xception"], "frozen", f"{scratch}:0")
+    with pytest.raises(StudyError, match="has no measured trial 9"):
+        named_networks([], "frozen", f"{scratch}:9")
+    with pytest.raises(StudyError, match="there is no such folder"):
+        named_networks(["squeezenet"], "frozen", str(tmp_path / "none"))
+
+
+def test_points_are_plain_data_and_back(tmp_path):
+    space = NamedNetworks({})
+    for name in ("xception-lite", "squeezenet"):
+        point = NamedNetwork(name, network_of_name(name))
+        assert space.from_json(space.to_json(point)) == point
+        assert space.contains(point)
+    assert (
+        np.unique(
+            [space.key(NamedNetwork(n, network_of_name(n))) for n in ("xception", "squeezenet")]
+        ).size
+        == 2
+    )
