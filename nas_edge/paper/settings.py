@@ -75,6 +75,10 @@ def _recipe_differences(identity: Mapping[str, Any], table: PublishedTable) -> D
         else:
             title = name.replace("_", " ")
             found[name] = _phrase(f"{title} {_short(recipe[name])}", _short(wanted))
+    found.pop("loss", None)
+    # A recipe is stored without the plain loss; with one logit there is no softmax to repeat.
+    if "loss" not in recipe and _num_classes(identity) > 2:
+        found["loss"] = _phrase("one softmax in the loss", "two")
     if recipe.get("micro_batch"):
         found["micro_batch"] = _phrase(f"micro-batches of {recipe['micro_batch']}", "none")
     return found
