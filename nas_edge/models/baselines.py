@@ -2,14 +2,14 @@
 
 Each is pinned by its parameter count (tests/models/test_baselines.py). What differs from the
 library's own network is what makes it Keras's, which the authors used: the epsilon of MobileNetV2's
-normalisation, stochastic depth in EfficientNetV2, dropout, and with ``init="keras"`` weights and
-momentum.
+normalisation, stochastic depth in EfficientNetV2, dropout, and where the recipe asks for it weights
+and momentum.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict
 
 from torch import nn
 
@@ -18,6 +18,7 @@ from nas_edge.models.blocks import BATCH_NORM_EPS
 from nas_edge.models.torchvision_import import import_torchvision
 from nas_edge.models.xception import initialise
 
+KERAS_MOMENTUM = 0.01  # Keras's 0.99 in PyTorch's sense
 DROP_PATH = 0.2  # keras.applications' drop_connect_rate for every EfficientNetV2
 
 
@@ -27,7 +28,7 @@ class _Kind:
 
     build: Callable[[int, float], nn.Module]
     head: str
-    keras_momentum: Optional[float] = None
+    keras_momentum: float = KERAS_MOMENTUM
 
 
 def build_baseline(
@@ -39,8 +40,9 @@ def build_baseline(
         name: One of `nas_edge.space.baselines.BASELINE_NAMES`.
         num_outputs: Logits.
         dropout: Before the dense layer.
-        bn_momentum: In PyTorch's sense; not used where ``init`` is "keras".
-        init: "he": the library's own weights; "keras": as keras.applications has the network.
+        bn_momentum: In PyTorch's sense; Keras's default stands for what keras.applications gives
+            this network.
+        init: "he": the library's own weights; "keras": Glorot uniform.
     Raises:
         EnvironmentProblem: If the library that has the network is not installed.
     """
@@ -48,9 +50,9 @@ def build_baseline(
     model = kind.build(num_outputs, dropout)
     if init == "keras":
         initialise(model, "keras")
-    momentum = kind.keras_momentum if init == "keras" else bn_momentum
+    momentum = kind.keras_momentum if bn_momentum == KERAS_MOMENTUM else bn_momentum
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and momentum is not None:
+        if isinstance(module, nn.BatchNorm2d):
             module.momentum = momentum
     return model
 
