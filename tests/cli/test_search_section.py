@@ -82,6 +82,7 @@ def test_estimate_differs_by_the_trials_own_training(searched):
     assert parts["peak_bytes"] < whole["peak_bytes"]
 
 
+@pytest.mark.slow
 def test_the_run_goes_on_from_its_resolved_file_and_with_no_other_search(searched, tmp_path):
     resolved = searched.run_folder / "study.yaml"
     code, _, err = searched.call("run", resolved, "--out", searched.run_folder, "--quiet")
@@ -124,6 +125,7 @@ def test_8_bit_adam_without_its_library_is_refused_before_anything_is_made(workp
     assert not workplace.run_folder.exists()
 
 
+@pytest.mark.slow
 def test_a_limit_that_only_a_searched_training_fits_is_no_reason_to_refuse(workplace):
     import numpy as np
 

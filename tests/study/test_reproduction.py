@@ -99,6 +99,7 @@ def test_frozen_training_holds_less_memory_than_training_all(scratch, tmp_path):
     assert frozen.value("peak_memory") < 0.7 * whole.value("peak_memory")
 
 
+@pytest.mark.slow
 def test_a_candidate_of_a_search_is_transferred_under_its_runs_name(tmp_path):
     from nas_edge import load_study_config, run_training_study
 

@@ -22,7 +22,8 @@ SEARCH = {
     "optimizer": ["adamw", {"name": "sgd", "learning_rate": 0.05}],
     "micro_batch": [None, 4],
 }
-SAMPLERS = ("tpe", "nsga2", "nsga3", pytest.param("gp", marks=pytest.mark.slow), "random", "grid")
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("nsga3", "gp", "random", "grid")]
+SAMPLERS = ("tpe", "nsga2", *SLOW)
 
 
 def space_of(**changes):
