@@ -33,6 +33,7 @@ from nas_edge.device.machine import find_device
 from nas_edge.models.network import build_network
 from nas_edge.space.baselines import NETWORK_NAMES, network_of_name
 from nas_edge.study.reproduction import named_networks, run_reproduction
+from nas_edge.training.recipe import has_fused_adam
 
 AIM = 0.03
 PAPERS_EPOCHS = 60
@@ -115,9 +116,12 @@ def train_by_hand(args) -> None:
     device = torch.device("cpu")
     train, val = (Batches(*images.arrays(name), 16, device) for name in ("train", "val"))
     network = network_of_name(args.network)
-    model = build_network(network, images.num_outputs, init=recipe.init, bn_momentum=0.01)
+    model = build_network(
+        network, images.num_outputs, init=recipe.init, bn_momentum=recipe.bn_momentum
+    )
     model = model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-7, fused=True)
+    fused = has_fused_adam(device) or None
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-7, fused=fused)
     started = time.perf_counter()
     for epoch in range(1, args.epochs + 1):
         model.train()

@@ -45,6 +45,8 @@ def train_candidate(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
     with metering(device.type) as meters:
         bound = enforce(job, device, send, Path(job["checkpoint"]))
         model = build(job, recipe, device)
+        if job.get("start_from"):
+            meters.lap()  # reading the weights is no part of the first epoch
         alive = _alive_reporter(send, bound.follow)
         on_step = _step_reporter(send, bound.follow)
         hooks = Hooks(on_step, _epoch_reporter(send), meters.lap, alive, keeper(job, bound))

@@ -34,6 +34,8 @@ def probe(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
     an allocator that keeps nothing back; on a GPU what torch's allocator reserved; on a board whose
     GPU shares the memory the process's and the GPU's together.
     """
+    # What weights hold changes no memory, but reading them from a file would take some.
+    job = {**job, "start_from": None}
     recipe, device = prepare(job)
     warm_up(device)
     _run_small_network(job, recipe, device)
@@ -89,7 +91,7 @@ def _run_small_network(job: Mapping[str, Any], recipe: RecipeConfig, device: tor
     # (uxlfoundation/oneDNN#6035).
     relative = reference_architecture("xception-lite", 1 / 8)
     relative = replace(relative, middle=replace(relative.middle, blocks=1))
-    small_job = {**job, "architecture": relative.to_dict(), "start_from": None}
+    small_job = {**job, "architecture": relative.to_dict()}
     small_recipe = recipe.model_copy(update={"batch_size": 2, "image_size": 40})
     model = build(small_job, small_recipe, device)
     _take_steps(model, small_job, small_recipe, device, 1, lambda _: None)

@@ -67,7 +67,10 @@ def estimate_exactly(
     counts = count_network(network, recipe.image_size, num_outputs)
     target = torch.device(device if torch.cuda.is_available() else "cpu")
     parts = simulate_step(network, recipe, num_outputs, saver or Saver(), target)
-    parts["kernels"] = kernel_bytes(*_large_convolutions(network, recipe.image_size), device)
+    num_shapes, dense_weights = _large_convolutions(network, recipe.image_size)
+    if recipe.trainable == "head":
+        dense_weights = 0  # the copies are made for gradients
+    parts["kernels"] = kernel_bytes(num_shapes, dense_weights, device)
     return CostEstimate(
         counts.num_params, counts.num_trainable, counts.macs, in_order(parts), EXACT, calibration
     )

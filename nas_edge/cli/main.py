@@ -127,14 +127,16 @@ def run(study: str, quiet: bool, **options: Any) -> None:
     help="The authors' code as it is, or without its second softmax.",
 )
 @click.option("--data", metavar="DIR", help="The task's images; none for the synthetic set.")
-@click.option("--epochs", type=click.IntRange(1, 100000), help="[default: the paper's 60]")
-@click.option("--image-size", type=click.IntRange(8, 2048), help="[default: the paper's 224]")
+@click.option(
+    "--epochs", type=click.IntRange(1, 100000), help="[default: 60; finetune 20; synthetic 8]"
+)
+@click.option("--image-size", type=click.IntRange(8, 2048), help="[default: 224; synthetic 48]")
 @click.option(
     "--out",
     metavar="DIR",
     type=click.Path(),
     callback=_not_empty,
-    help="The run's folder [default: runs/reproduce-TASK-SETTING].",
+    help="The run's folder [default: runs/reproduce-TASK-SETTING[-fixed][-seedN]].",
 )
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @click.option(
@@ -145,7 +147,7 @@ def reproduce(networks: Tuple[str, ...], **options: Any) -> None:
     """Train NETWORKs of the paper by its recipe, beside the published figures.
 
     NETWORK is xception-lite, xception, xception-lite-text, efficientnetv2-b1, mobilenetv2 or
-    squeezenet. The synthetic set is trained on in less: 8 epochs at 48 px.
+    squeezenet. One that was asked for before and not finished goes first.
     """
     from nas_edge.cli.reproduce import reproduce_command
 

@@ -83,7 +83,13 @@ def _estimates(
     from nas_edge.training.savers import Saver, usable_savers
 
     savers = usable_savers(recipe) if saver == "all" else [Saver.of(saver or "none")]
-    if not isinstance(network, Architecture):
+    is_template = isinstance(network, Architecture) and recipe.trainable == "all"
+    if not is_template and saver not in (None, "none", "all"):
+        raise ConfigError(
+            "--memory-saver must be none for a network outside the template or with a frozen "
+            f"body, but got {saver}"
+        )
+    if not is_template:
         savers = [Saver()]
     return [
         (

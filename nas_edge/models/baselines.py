@@ -24,10 +24,11 @@ DROP_PATH = 0.2  # keras.applications' drop_connect_rate for every EfficientNetV
 
 @dataclass(frozen=True)
 class _Kind:
-    """How a baseline is built, where its head is, and its momentum in Keras (PyTorch's sense)."""
+    """How a baseline is built, its head, and its momentum in Keras (in PyTorch's sense)."""
 
     build: Callable[[int, float], nn.Module]
     head: str
+    keeps_init: bool = False  # the library's weights are drawn as Keras's are, but for the head
     keras_momentum: float = KERAS_MOMENTUM
 
 
@@ -42,14 +43,15 @@ def build_baseline(
         dropout: Before the dense layer.
         bn_momentum: In PyTorch's sense; Keras's default stands for what keras.applications gives
             this network.
-        init: "he": the library's own weights; "keras": Glorot uniform.
+        init: "he": the library's own weights; "keras": Glorot uniform, in EfficientNetV2 for the
+            head alone.
     Raises:
         EnvironmentProblem: If the library that has the network is not installed.
     """
     kind = _KINDS[name]
     model = kind.build(num_outputs, dropout)
     if init == "keras":
-        initialise(model, "keras")
+        initialise(dict(model.named_modules())[kind.head] if kind.keeps_init else model, "keras")
     momentum = kind.keras_momentum if bn_momentum == KERAS_MOMENTUM else bn_momentum
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -114,7 +116,7 @@ def _timm() -> Any:
 
 
 _KINDS: Dict[str, _Kind] = {
-    "efficientnetv2-b1": _Kind(_efficientnet, "classifier", 0.1),
-    "mobilenetv2": _Kind(_mobilenet, "classifier.1", 0.001),
+    "efficientnetv2-b1": _Kind(_efficientnet, "classifier", True, keras_momentum=0.1),
+    "mobilenetv2": _Kind(_mobilenet, "classifier.1", keras_momentum=0.001),
     "squeezenet": _Kind(_squeezenet, "classifier.1"),
 }

@@ -12,7 +12,7 @@ from typing import List, Mapping, Tuple
 import torch
 from torch import Tensor, nn
 
-from nas_edge.errors import StudyError
+from nas_edge.errors import SpaceError, StudyError
 from nas_edge.models.baselines import build_baseline, head_of_baseline, import_library
 from nas_edge.models.counts import LayerCount, ModelCount, count_layers, total_of
 from nas_edge.models.module_counts import count_module_layers, large_module_convolutions
@@ -57,9 +57,13 @@ def count_network_layers(network: Network, image_size: int, num_outputs: int) ->
     """
     if isinstance(network, Architecture):
         return count_layers(network.plan, image_size, num_outputs)
-    return count_module_layers(
-        _on_meta(network, num_outputs), image_size, head_of_baseline(network.name)
-    )
+    head = head_of_baseline(network.name)
+    try:
+        return count_module_layers(_on_meta(network, num_outputs), image_size, head)
+    except RuntimeError as err:
+        raise SpaceError(
+            f"image_size must be larger for {network.name}, but got {image_size}"
+        ) from err
 
 
 def count_network(network: Network, image_size: int, num_outputs: int) -> ModelCount:
@@ -106,5 +110,6 @@ def take_body(model: nn.Module, state: Mapping[str, Tensor], head: str, source: 
 
 
 def _on_meta(network: Network, num_outputs: int) -> nn.Module:
+    prepare_network(network)
     with torch.device("meta"):
         return build_network(network, num_outputs)

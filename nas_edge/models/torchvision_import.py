@@ -35,10 +35,7 @@ def import_torchvision() -> Any:
     except RuntimeError as err:
         if "torchvision::" not in str(err):
             raise
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-        del sys.modules[name]
-    _declare_operators()
-    return _imported()
+    return _imported_anew()
 
 
 def _imported() -> Any:
@@ -46,6 +43,19 @@ def _imported() -> Any:
     import torchvision.models
 
     return torchvision
+
+
+def _imported_anew() -> Any:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        del sys.modules[name]
+    _declare_operators()
+    try:
+        return _imported()
+    except (ImportError, RuntimeError) as err:
+        raise EnvironmentProblem(
+            f"torchvision does not match this torch ({' '.join(str(err).split())}); install the "
+            "one that belongs to it (`nas-edge doctor` says which)"
+        ) from err
 
 
 def _declare_operators() -> None:

@@ -11,7 +11,7 @@ import random
 import warnings
 from typing import Any, List, Mapping, Tuple
 
-from nas_edge.errors import SpaceError
+from nas_edge.errors import SpaceError, StudyError
 from nas_edge.study import records as attrs
 from nas_edge.study.draw import draw_unseen
 from nas_edge.study.samplers import build_sampler, trial_seed
@@ -19,20 +19,31 @@ from nas_edge.study.session import Session
 
 
 def enqueue_references(session: Session) -> None:
-    """Enqueue each handcrafted point once, also after a cut in the middle of this."""
+    """Enqueue each handcrafted point once, also after a cut in the middle of this.
+
+    Raises:
+        SpaceError: If one is not in the space.
+        StudyError: If the study has another point of that name.
+    """
     references: Mapping[str, Any] = getattr(session.space, "references", {})
     there = {
-        trial.user_attrs[attrs.REFERENCE]
+        trial.user_attrs[attrs.REFERENCE]: trial.user_attrs.get(attrs.KEY)
         for trial in session.study.get_trials(deepcopy=False)
         if attrs.REFERENCE in trial.user_attrs and not _is_lost(session, trial)
     }
     for name, point in references.items():
+        key = session.space.key(point)
+        if there.get(name) not in (None, key):
+            raise StudyError(
+                f"{session.folder.path}: holds {name} as another point, e.g. with other weights to "
+                "begin with; give this one a folder of its own with --out"
+            )
         if name not in there:
             if not session.space.contains(point):
                 raise SpaceError(f"the reference {name!r} must be a point of the space, but is not")
             about = {
                 attrs.REFERENCE: name,
-                attrs.KEY: session.space.key(point),
+                attrs.KEY: key,
                 attrs.POINT: session.plain(point),
             }
             session.study.enqueue_trial(session.space.parameters(point), user_attrs=about)

@@ -14,6 +14,7 @@ from nas_edge.config.study import StudyConfig
 from nas_edge.data.source import load_image_set
 from nas_edge.device.machine import find_device
 from nas_edge.errors import StudyError
+from nas_edge.models.network import count_network, prepare_network
 from nas_edge.space.baselines import network_of_name
 from nas_edge.study.checks import check_trainable
 from nas_edge.study.engine import ignore, run_in
@@ -23,7 +24,7 @@ from nas_edge.study.records import TrialRecord
 from nas_edge.study.run_folder import create_or_open, disk_errors, write_whole
 from nas_edge.study.session import Event
 from nas_edge.study.training_study import study_event, training_identity
-from nas_edge.study.transfer_source import find_sources
+from nas_edge.study.transfer_source import find_sources, sha256
 
 
 def named_networks(
@@ -70,10 +71,14 @@ def run_reproduction(
         on_event: Hears of everything as it happens.
     Raises:
         ConfigError: If the device cannot do what is asked for.
+        SpaceError: If the images are too small for a network.
         DataError: If the images cannot be used.
         StudyError: If the folder holds another study.
         EnvironmentProblem: If the machine is at fault.
     """
+    for point in networks.values():  # before the first of them trains for hours
+        prepare_network(point.network)
+        count_network(point.network, config.recipe.image_size, 1)
     found = find_device(device)
     check_trainable(config, found, "reproduce")
     folder = create_or_open(Path(out), config.name, None)
@@ -101,7 +106,7 @@ def run_reproduction(
         return run_in(
             folder,
             space,
-            NamedEvaluator(evaluator, config.seed),
+            NamedEvaluator(evaluator, config.seed),  # type: ignore[arg-type]  # it is bound first
             objectives=config.objectives,
             trials=None,
             sampler="random",
@@ -129,15 +134,17 @@ class NamedEvaluator:
         bound = self._evaluator.bind(replace(job, seed=self._seed))
         return lambda point: replace(bound, start=_checked(point.start))(point.network)
 
-    def __call__(self, point: NamedNetwork) -> Measurement:
-        """Evaluate a point without a trial."""
-        return replace(self._evaluator, start=_checked(point.start))(point.network)
-
 
 def _checked(start: Optional[StartWeights]) -> Optional[StartWeights]:
-    if start is not None and not start.path.is_file():
+    """Return the weights to begin with; those that were there when the trial was asked for."""
+    if start is None:
+        return None
+    what = "gone" if not start.path.is_file() else ""
+    if not what and sha256(start.path) != start.digest:
+        what = "others by now"
+    if what:
         raise StudyError(
-            f"{start.path}: the weights to begin with are gone; put them back, or start anew with "
-            "--out"
+            f"{start.path}: the weights to begin with are {what}; put them back, or start anew "
+            "with --out"
         )
     return start

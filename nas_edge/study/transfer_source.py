@@ -9,7 +9,7 @@ from typing import Dict, Sequence
 
 from nas_edge.candidate.evaluator import StartWeights
 from nas_edge.errors import EnvironmentProblem, SpaceError, StudyError
-from nas_edge.space.baselines import NETWORK_NAMES, network_of_name, network_of_point
+from nas_edge.space.baselines import NETWORK_NAMES, Network, network_of_name, network_of_point
 from nas_edge.study.named_networks import NamedNetwork
 from nas_edge.study.records import TrialRecord
 from nas_edge.study.run import Run, open_run
@@ -26,30 +26,35 @@ def find_sources(source: str, names: Sequence[str]) -> Dict[str, NamedNetwork]:
     """
     match = re.match(r"^(.+):(\d+)$", source)
     if match is None:
+        if not names:
+            raise StudyError(
+                f"{source}: name one of its trials as RUN:TRIAL, or networks, or --all"
+            )
         run = open_run(source)
         return {name: _named(run, _record_of(run, name), name) for name in names}
     run = open_run(match.group(1))
     record = run.record(int(match.group(2)))
-    name = _known_name(record) or f"{run.name}:{record.number}"
+    if not record.measurement.is_finished:
+        raise StudyError(f"{source}: must be a finished trial, but {record.measurement.outcome}")
+    name = _known_name(run, record) or f"{run.folder.path.resolve().name}:{record.number}"
     if names and list(names) != [name]:
-        raise StudyError(f"{source}: must be {', '.join(names)}, but is {name}")
+        wanted = "one network" if len(names) > 1 else names[0]
+        raise StudyError(
+            f"{source}: must be {wanted}, but is {name}; give RUN alone for several networks"
+        )
     return {name: _named(run, record, name)}
 
 
 def _record_of(run: Run, name: str) -> TrialRecord:
     wanted = network_of_name(name)
     for record in run.records:
-        try:
-            network, _ = network_of_point(record.point)
-        except (SpaceError, TypeError, AttributeError):
-            continue
-        if network == wanted and record.measurement.is_finished:
+        if record.measurement.is_finished and _network_of(run, record) == wanted:
             return record
     raise StudyError(f"{run.folder.path}: has no finished trial of {name}; train it there first")
 
 
-def _known_name(record: TrialRecord) -> str:
-    network, _ = network_of_point(record.point)
+def _known_name(run: Run, record: TrialRecord) -> str:
+    network = _network_of(run, record)
     return next((name for name in NETWORK_NAMES if network_of_name(name) == network), "")
 
 
@@ -61,11 +66,24 @@ def _named(run: Run, record: TrialRecord, name: str) -> NamedNetwork:
             f"{origin}: must have its weights kept, but there is no {path.name} in "
             f"{path.parent}; a study keeps them with artifacts: {{weights: true}}"
         )
-    network, _ = network_of_point(record.point)
-    return NamedNetwork(name, network, StartWeights(path, _sha256(path)), origin)
+    return NamedNetwork(name, _network_of(run, record), StartWeights(path, sha256(path)), origin)
 
 
-def _sha256(path: Path) -> str:
+def _network_of(run: Run, record: TrialRecord) -> Network:
+    try:
+        return network_of_point(record.point)[0]
+    except (SpaceError, TypeError, AttributeError) as err:
+        raise StudyError(
+            f"{run.folder.path}:{record.number}: must be a network, but is another space's point"
+        ) from err
+
+
+def sha256(path: Path) -> str:
+    """Return the first 16 digits of a file's hash.
+
+    Raises:
+        EnvironmentProblem: If it cannot be read.
+    """
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:

@@ -1,5 +1,8 @@
 """The paper's networks as trials of one study: really trained, on a few small images."""
 
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +11,7 @@ import yaml
 from nas_edge import open_run
 from nas_edge.config.reproduction import CALTECH_AUGMENTATION, reproduction_config
 from nas_edge.config.study import AugmentationConfig, SyntheticConfig
-from nas_edge.errors import ConfigError, StudyError
+from nas_edge.errors import ConfigError, EnvironmentProblem, SpaceError, StudyError
 from nas_edge.space.baselines import Baseline, network_of_name, network_of_point
 from nas_edge.study.named_networks import NamedNetwork, NamedNetworks
 from nas_edge.study.reproduction import named_networks, run_reproduction
@@ -113,7 +116,7 @@ def test_a_candidate_of_a_search_is_transferred_under_its_runs_name(tmp_path):
     run_training_study(config, out=tmp_path / "search", device="cpu")
     source = f"{tmp_path / 'search'}:0"
     (record,) = reproduce(tmp_path / "out", [], "finetune", source)
-    assert record.name == "demo:0"
+    assert record.name == "search:0"
     found, _ = network_of_point(record.point)
     assert found == network_of_name("xception x0.25")
     assert record.measurement.is_finished, record.measurement.reason
@@ -149,6 +152,10 @@ def test_where_a_transfer_begins_is_checked_before_anything_trains(scratch, tmp_
         named_networks(["squeezenet"], "scratch", str(scratch))
     with pytest.raises(StudyError, match="--from is missing: frozen begins with a trained"):
         named_networks(["squeezenet"], "frozen")
+    with pytest.raises(StudyError, match="name one of its trials as RUN:TRIAL"):
+        named_networks([], "frozen", str(scratch))
+    with pytest.raises(StudyError, match="must be one network, but is squeezenet; give RUN alone"):
+        named_networks(["xception", "squeezenet"], "frozen", f"{scratch}:0")
     with pytest.raises(StudyError, match="has no finished trial of xception"):
         named_networks(["xception"], "frozen", str(scratch))
     with pytest.raises(StudyError, match="must be xception, but is squeezenet"):
@@ -157,6 +164,93 @@ def test_where_a_transfer_begins_is_checked_before_anything_trains(scratch, tmp_
         named_networks([], "frozen", f"{scratch}:9")
     with pytest.raises(StudyError, match="there is no such folder"):
         named_networks(["squeezenet"], "frozen", str(tmp_path / "none"))
+
+
+def test_other_weights_under_the_same_name_need_a_folder_of_their_own(scratch, tmp_path):
+    reproduce(tmp_path / "other", ["squeezenet"], config=config_of(seed=1))
+    reproduce(tmp_path / "out", ["squeezenet"], "frozen", str(scratch))
+    with pytest.raises(StudyError, match=r"holds squeezenet as another point, e\.g\. with other"):
+        reproduce(tmp_path / "out", ["squeezenet"], "frozen", str(tmp_path / "other"))
+
+
+def test_weights_that_changed_since_they_were_asked_for_are_refused(scratch, tmp_path):
+    networks = named_networks(["squeezenet"], "frozen", str(scratch))
+    place = tmp_path / "weights.pt"
+    place.write_bytes(networks["squeezenet"].start.path.read_bytes() + b" ")
+    changed = replace(networks["squeezenet"].start, path=place)
+    networks = {"squeezenet": replace(networks["squeezenet"], start=changed)}
+    with pytest.raises(StudyError, match="the weights to begin with are others by now; put them"):
+        run_reproduction(config_of("frozen"), networks, ABOUT, out=tmp_path / "out", device="cpu")
+
+
+def test_images_too_small_for_a_network_are_refused_before_any_trains(tmp_path):
+    events = []
+    config = config_of()
+    recipe = config.recipe.model_copy(update={"image_size": 16})
+    config = config.model_copy(update={"recipe": recipe})
+    with pytest.raises(SpaceError, match="image_size must be larger for squeezenet, but got 16"):
+        reproduce(
+            tmp_path / "out", ["mobilenetv2", "squeezenet"], config=config, on_event=events.append
+        )
+    assert events == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_library_that_is_missing_is_told_before_any_trains(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(EnvironmentProblem, match=r"needs timm .*pip install 'nas-edge\[baselines"):
+        reproduce(tmp_path / "out", ["squeezenet", "efficientnetv2-b1"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_points_of_other_spaces_are_no_networks_to_transfer(tmp_path):
+    from nas_edge import Measurement, run_study
+
+    class Letters:
+        def suggest(self, trial):
+            return [trial.suggest_int("a", 0, 1)]
+
+        def contains(self, point):
+            return True
+
+        def key(self, point):
+            return str(point)
+
+    def known(point):
+        return Measurement.of(val_accuracy=0.5, peak_memory=1.0)
+
+    run_study(Letters(), known, trials=1, out=tmp_path / "run", sampler="random")
+    for source in (f"{tmp_path / 'run'}:0", str(tmp_path / "run")):
+        names = [] if source.endswith(":0") else ["squeezenet"]
+        with pytest.raises(StudyError, match=r"run:0: must be a network, but is another space's"):
+            named_networks(names, "frozen", source)
+
+
+def test_reading_the_weights_to_begin_with_is_no_part_of_the_memory(scratch, tmp_path):
+    (frozen,) = reproduce(tmp_path / "out", ["mobilenetv2"], "frozen", f"{scratch}:1")
+    weights = (scratch / "candidates" / "0001" / "weights.pt").stat().st_size
+    assert weights > 8 * 2**20
+    plain = recipe_probe(tmp_path)
+    assert frozen.value("peak_memory") == pytest.approx(plain, rel=0.05)
+
+
+def recipe_probe(folder):
+    """Probe the same frozen network with new weights."""
+    from nas_edge.candidate.evaluator import PROBE_TASK
+    from nas_edge.candidate.process import ChildLimits, run_in_child
+    from nas_edge.device.machine import num_usable_cores
+
+    job = {
+        "architecture": {"baseline": "mobilenetv2"},
+        "recipe": config_of("frozen").recipe.model_dump(),
+        "num_outputs": 7,
+        "seed": 0,
+        "device": "cpu",
+        "num_threads": num_usable_cores(),
+        "saver": "none",
+    }
+    end = run_in_child(PROBE_TASK, job, folder / "log.txt", ChildLimits(), lambda _: None)
+    return end.result["peak_bytes"]
 
 
 def test_points_are_plain_data_and_back(tmp_path):
