@@ -14,6 +14,7 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 SMALLEST = {
     "candidate_overhead.py": ["--candidates", "2"],
     "estimate_accuracy.py": ["--sizes", "48", "--batches", "8", "--networks", "2"],
+    "estimate_speed.py": ["--repeats", "1", "--image-size", "32"],
     "front_speed.py": ["--trials", "20", "--repeats", "1"],
     "limit_headroom.py": ["--candidates", "1"],
     "memory_savers.py": [
