@@ -106,7 +106,8 @@ def take_body(model: nn.Module, state: Mapping[str, Tensor], head: str, source: 
             f"{source}: must hold the weights of the same network, but holds another's; name the "
             "run and trial that trained it"
         )
-    model.load_state_dict({**own, **body})
+    if not any(value.is_meta for value in own.values()):  # there, the shapes were the question
+        model.load_state_dict({**own, **body})
 
 
 def _on_meta(network: Network, num_outputs: int) -> nn.Module:

@@ -41,8 +41,9 @@ class Run:
         for record in self.records:
             if record.number == number:
                 return record
-        numbers = ", ".join(str(r.number) for r in self.records[:20]) or "none yet"
-        raise StudyError(f"{self.folder.path}: has no measured trial {number}; there are {numbers}")
+        numbers = ", ".join(str(r.number) for r in self.records[:20])
+        there = f"the numbers there are: {numbers}" if numbers else "there is none yet"
+        raise StudyError(f"{self.folder.path}: has no measured trial {number}; {there}")
 
     def reference(self, name: str) -> Optional[TrialRecord]:
         """Return the record of a handcrafted network, scaled or not, or None."""
@@ -72,7 +73,7 @@ def open_run(path: Union[str, Path]) -> Run:
                 f"{folder.path / 'study.db'}: the storage is gone; nas-edge run with the same "
                 "options makes it anew from what the candidates' folders hold"
             )
-        raise StudyError(f"{folder.path}: has no trial yet; start it with nas-edge run")
+        raise StudyError(f"{folder.path}: has no trial yet; run its command again")
     storage = open_storage(folder.database_url, for_reading=True)
     with storage_errors(folder.database_url):
         try:

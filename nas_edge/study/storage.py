@@ -57,7 +57,7 @@ def open_storage(url: str, for_reading: bool = False) -> Any:
         ) from err
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, OSError) as err:
         raise EnvironmentProblem(
-            f"{mask(url)}: the storage cannot be opened ({first_line(err)})"
+            f"{mask(url)}: the storage cannot be opened ({_cause(err)}){_next_step(err, url)}"
         ) from err
 
 
@@ -105,10 +105,12 @@ def storage_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as err:
-        cause = err.__cause__ or err
         raise EnvironmentProblem(
-            f"{mask(url)}: the storage failed ({first_line(cause)}); nothing finished is lost: "
-            "run the same command again once it is back"
+            f"{mask(url)}: the storage failed ({_cause(err)})"
+            + (
+                _next_step(err, url)
+                or "; nothing finished is lost: run the same command again once it is back"
+            )
         ) from err
 
 
@@ -135,6 +137,24 @@ def sqlite_file(url: str) -> Optional[Path]:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
+def _cause(error: BaseException) -> str:
+    """Return the first error's first line: what the database said, before others spoke of it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return first_line(error)
+
+
+def _next_step(error: BaseException, url: str) -> str:
+    """Return what to do about a damaged SQLite file, "" for all else."""
+    damaged = ("malformed", "not a database", "disk I/O")
+    if sqlite_file(url) is None or not any(word in _cause(error) for word in damaged):
+        return ""
+    return (
+        "; its file is damaged: put a copy back, or remove it and run the same command again, "
+        "which takes over what the candidates' folders hold"
+    )
 
 
 def _use_write_ahead(url: str) -> None:

@@ -66,7 +66,23 @@ def _named(run: Run, record: TrialRecord, name: str) -> NamedNetwork:
             f"{origin}: must have its weights kept, but there is no {path.name} in "
             f"{path.parent}; a study keeps them with artifacts: {{weights: true}}"
         )
-    return NamedNetwork(name, _network_of(run, record), StartWeights(path, sha256(path)), origin)
+    network = _network_of(run, record)
+    _check_weights(path, network)
+    return NamedNetwork(name, network, StartWeights(path, sha256(path)), origin)
+
+
+def _check_weights(path: Path, network: Network) -> None:
+    """Refuse, before a trial is made of it, a file that a training could not begin with."""
+    import torch
+
+    from nas_edge.models.network import build_network, head_of, prepare_network, take_body
+    from nas_edge.training.weights import load_weights
+
+    state = load_weights(path).state
+    prepare_network(network)
+    with torch.device("meta"):
+        model = build_network(network, 1)
+    take_body(model, state, head_of(network), str(path))
 
 
 def _network_of(run: Run, record: TrialRecord) -> Network:

@@ -38,13 +38,19 @@ def load_weights(path: Path) -> SavedWeights:
     """
     saved = load_checkpoint(path)
     if saved is None or not {"architecture", "model"} <= set(saved):
-        what = "is not a whole file of weights" if path.is_file() else "there is no such file"
-        raise StudyError(
-            f"{path}: must be the weights of a trained network, but {what}; train it with "
-            "artifacts: {weights: true}"
-        )
+        raise _refusal(path, "is damaged" if path.is_file() else "there is no such file")
+    state = saved["model"]
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise _refusal(path, "holds something else")
     try:
         network = network_from_dict(saved["architecture"])
     except SpaceError as err:
         raise StudyError(f"{path}: {err}") from err
-    return SavedWeights(network, saved["model"])
+    return SavedWeights(network, state)
+
+
+def _refusal(path: Path, what: str) -> StudyError:
+    return StudyError(
+        f"{path}: must be the weights of a trained network, but {what}; train it anew with "
+        "artifacts: {weights: true}"
+    )

@@ -82,6 +82,6 @@ def test_run_finds_references_and_trials(tmp_path, with_references, table):
     assert run.reference("xception-lite").point == {"a": 2, "b": 2}
     assert run.reference("resnet") is None
     assert run.record(2).number == 2
-    with pytest.raises(StudyError, match="has no measured trial 9; there are 0, 1, 2"):
+    with pytest.raises(StudyError, match="has no measured trial 9; the numbers there are: 0, 1, 2"):
         run.record(9)
     assert len(run.frame()) == 3

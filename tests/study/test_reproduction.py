@@ -1,5 +1,6 @@
 """The paper's networks as trials of one study: really trained, on a few small images."""
 
+import shutil
 import sys
 from dataclasses import replace
 
@@ -181,6 +182,20 @@ def test_weights_that_changed_since_they_were_asked_for_are_refused(scratch, tmp
     networks = {"squeezenet": replace(networks["squeezenet"], start=changed)}
     with pytest.raises(StudyError, match="the weights to begin with are others by now; put them"):
         run_reproduction(config_of("frozen"), networks, ABOUT, out=tmp_path / "out", device="cpu")
+
+
+@pytest.mark.parametrize("damage", ["torn", "another network's"])
+def test_weights_that_nothing_could_begin_with_make_no_trial(scratch, tmp_path, damage):
+    run = tmp_path / "run"
+    shutil.copytree(scratch, run)
+    weights = run / "candidates" / "0000" / "weights.pt"
+    if damage == "torn":
+        weights.write_bytes(weights.read_bytes()[:-1000])
+    else:
+        shutil.copy(run / "candidates" / "0001" / "weights.pt", weights)
+    message = {"torn": "but is damaged", "another network's": "weights of the same network"}
+    with pytest.raises(StudyError, match=rf"0000/weights\.pt: .*{message[damage]}"):
+        named_networks(["squeezenet"], "frozen", str(run))
 
 
 def test_images_too_small_for_a_network_are_refused_before_any_trains(tmp_path):

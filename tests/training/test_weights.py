@@ -26,8 +26,12 @@ def test_a_missing_file_a_torn_one_and_another_ones_are_told_apart_in_one_line(t
     (tmp_path / "torn.pt").write_bytes((tmp_path / "w.pt").read_bytes()[:-100])
     torch.save({"model": {}}, tmp_path / "other.pt")
     for name in ("torn.pt", "other.pt"):
-        with pytest.raises(StudyError, match="is not a whole file of weights"):
+        with pytest.raises(StudyError, match="but is damaged; train it anew"):
             load_weights(tmp_path / name)
+    for number, state in enumerate(([1, 2], {"a": "text"})):
+        torch.save({"architecture": {}, "model": state}, tmp_path / f"{number}.pt")
+        with pytest.raises(StudyError, match="but holds something else"):
+            load_weights(tmp_path / f"{number}.pt")
     torch.save({"architecture": {"baseline": "vgg"}, "model": {}}, tmp_path / "vgg.pt")
     with pytest.raises(StudyError, match=r"vgg\.pt: baseline must be one of .* but got 'vgg'"):
         load_weights(tmp_path / "vgg.pt")
