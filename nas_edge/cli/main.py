@@ -184,6 +184,28 @@ def report(run: str, out: Optional[str], accuracy_frontier: Optional[float]) -> 
     report_command(run, out, accuracy_frontier)
 
 
+@main.command()
+@click.argument("what", metavar="RUN | STORAGE-URL", callback=_not_empty)
+@click.option("--port", type=click.IntRange(1, 65535), help="[default: 8080, or a free one]")
+@click.option(
+    "--host",
+    metavar="HOST",
+    default="127.0.0.1",
+    show_default=True,
+    callback=_not_empty,
+    help="Any other lets everyone who reaches it read, change and delete the study.",
+)
+@click.option("--open", "is_opened", is_flag=True, help="Open the page in a browser.")
+def dashboard(what: str, port: Optional[int], host: str, is_opened: bool) -> None:
+    """Show a run in Optuna's dashboard, while it goes on and afterwards.
+
+    Writes notes and plots into its storage and keeps them current. Ctrl-C ends it.
+    """
+    from nas_edge.cli.dashboard import dashboard_command
+
+    dashboard_command(what, port, host, is_opened)
+
+
 def _network_options(command: Any) -> Any:
     for option in (
         click.option(
