@@ -14,7 +14,7 @@ QUICK := not slow and not browser and not gpu and not jetson and not keras
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all test-floor lint format clean
+.PHONY: help venv demo test test-all test-browser test-floor lint format clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
@@ -33,6 +33,10 @@ test: ## the tests, without the slow ones
 test-all: ## every test that this machine can run: slow, keras, browser, gpu, jetson too
 	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test,keras
 	@$(BIN)/python -m pytest -q --durations=25 $(PYTEST_ARGS)
+
+test-browser: ## the tests that open pages in Chromium
+	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test
+	@$(BIN)/python -m pytest -q --durations=5 -m "browser" $(PYTEST_ARGS)
 
 test-floor: ## the tests on Python 3.8, torch 2.1, optuna 4.5 (FLOOR_PYTHON=... to name a Python 3.8)
 	@$(PYTHON) scripts/run_floor.py -q --durations=10 -m "$(QUICK)" $(PYTEST_ARGS)
