@@ -32,7 +32,12 @@ def flat_choices(record: TrialRecord) -> Dict[str, Any]:
 
 
 def differences(record: TrialRecord, paper: TrialRecord) -> List[Tuple[str, str, str]]:
-    """Return the choices that differ from the paper's: name, the candidate's, the paper's."""
+    """Return the choices that differ from the paper's: name, the candidate's, the paper's.
+
+    A network of another template, or another space's point, has none to compare.
+    """
+    if not isinstance(network_of(record), type(network_of(paper))):
+        return []
     own, base = flat_choices(record), flat_choices(paper)
     names = [*own, *(name for name in base if name not in own)]
     return [

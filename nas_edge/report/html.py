@@ -52,7 +52,9 @@ def write_out(out: Path, content: Union[str, bytes]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, bytes):
-            path.write_bytes(content)
+            partial = path.with_name(f".{path.name}.partial")
+            partial.write_bytes(content)
+            os.replace(partial, path)
         else:
             write_whole(path, content)
     except OSError as err:

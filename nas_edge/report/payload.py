@@ -119,8 +119,6 @@ def _record(record: TrialRecord, texts: Texts) -> Dict[str, Any]:
     measured = record.measurement
     network = network_of(record)
     device = f"{measured.device.get('kind', '')} {measured.device.get('name', '')}".strip()
-    estimate = measured.details.get("estimate")
-    parts = estimate.get("parts") if isinstance(estimate, Mapping) else None
     return {
         "number": record.number,
         "name": record.name,
@@ -142,9 +140,17 @@ def _record(record: TrialRecord, texts: Texts) -> Dict[str, Any]:
         },
         "needs": _needs(measured.details),
         "layers": layers_of(network) if isinstance(network, Architecture) else None,
-        "parts": {k: v for k, v in parts.items() if v} if isinstance(parts, Mapping) else {},
+        "parts": _parts(measured.details.get("estimate")),
         "curves": curves_of(measured.history),
     }
+
+
+def _parts(estimate: Any) -> Dict[str, float]:
+    """Return the estimate's bytes by part, without those that take none."""
+    parts = estimate.get("parts") if isinstance(estimate, Mapping) else None
+    if not isinstance(parts, Mapping):
+        return {}
+    return {str(name): size for name, size in parts.items() if size and math.isfinite(size)}
 
 
 def _needs(details: Mapping[str, Any]) -> Optional[float]:

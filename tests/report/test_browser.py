@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -80,6 +81,8 @@ def test_console_is_heard(visit):
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 def test_page_fits_its_window_and_says_nothing_on_the_console(visit, made_up_run, tmp_path, size):
     run = made_up_run(60, tmp_path)
+    long_name = replace(run.records[0], reference="a-name-without-a-blank-" * 10)
+    run = replace(run, records=(long_name, *run.records[1:]))
     seen, console = visit(
         render_report(run),
         """

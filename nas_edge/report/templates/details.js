@@ -42,7 +42,7 @@ function commandsOf(record) {
   if (!record.commands.length) return null;
   const list = html("div", {});
   for (const [name, text] of record.commands) {
-    const code = html("code", { tabindex: "0" }, text);
+    const code = html("code", {}, text);
     const button = html("button", { type: "button", "aria-label": "Copy: " + name }, "Copy");
     button.addEventListener("click", () => copy(code, button));
     list.append(html("span", { class: "command-name" }, name), html("div", { class: "command" }, code, button));

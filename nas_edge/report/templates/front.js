@@ -129,20 +129,22 @@ function names(points, box) {
     const isRight = box.px(p.x) > (box.inner.left + box.inner.right) / 2;
     const x = box.px(p.x) + (isRight ? -15 : 15);
     let y = box.py(p.y) + 4;
-    const reach = 7 * p.record.name.length;
+    const name = p.record.name.length > 28 ? p.record.name.slice(0, 27) + "…" : p.record.name;
+    const reach = 7 * name.length;
     while (placed.some((q) => Math.abs(q.y - y) < 14 && Math.abs(q.x - x) < Math.max(reach, q.reach))) y += 14;
     placed.push({ x, y, reach });
-    return svg("text", { class: "ref-name" + (isRight ? " end" : ""), x, y, "aria-hidden": "true" }, p.record.name);
+    return svg("text", { class: "ref-name" + (isRight ? " end" : ""), x, y, "aria-hidden": "true" }, name);
   });
 }
 function legend() {
   const key = (look, text, colour) => html("span", {}, html("span", { class: "key " + look, style: colour ? "--colour:" + colour : null }), text);
   const runs = data.runs.length > 1 ? data.runs.map((run, i) => key("", run.label, COLOURS[i % COLOURS.length])) : [key("front", "on the front"), key("dominated", "dominated")];
   const quadrant = shown.y.endsWith("accuracy") && shown.x.endsWith("memory") && data.runs[0].quadrants !== null;
-  const hidden = data.records.filter((r) => !r.figures[shown.x] || !r.figures[shown.y]).length;
+  const isStrip = (r) => shown.x === "peak_memory" && kindOf(r) === "infeasible" && r.needs !== null;
+  const hidden = data.records.filter((r) => !(r.figures[shown.x] && r.figures[shown.y]) && !isStrip(r)).length;
   byId("legend").replaceChildren(...[
     ...runs, data.records.some((r) => r.reference) ? key("reference", "handcrafted") : null,
-    data.records.some((r) => kindOf(r) === "infeasible" && r.needs !== null) ? key("infeasible", "did not fit: needs at least") : null,
+    data.records.some(isStrip) ? key("infeasible", "did not fit: needs at least") : null,
     quadrant ? key("dash", "the paper's quadrants") : null, hidden ? html("span", {}, hidden + " without these figures") : null].filter(Boolean));
 }
 
