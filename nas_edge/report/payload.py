@@ -175,12 +175,12 @@ def curves_of(history: Sequence[Mapping[str, Any]]) -> Dict[str, List[Optional[f
 
 def _scaled(value: Any, scale: float) -> Optional[float]:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return _short(value / scale) if is_number and math.isfinite(value) else None
+    return _short(value / scale, 5) if is_number and math.isfinite(value) else None
 
 
-def _short(value: float) -> float:
-    """Six digits are more than a screen shows."""
-    return float(f"{value:.6g}")
+def _short(value: float, digits: int = 7) -> float:
+    """A page needs no more digits than a screen shows."""
+    return float(f"{value:.{digits}g}")
 
 
 def _commands(run: Run, record: TrialRecord) -> List[List[str]]:

@@ -64,6 +64,7 @@ function aboutText(record) {
 
 function showDetails(record) {
   byId("details").replaceChildren(
+    html("a", { class: "back", href: "#front" }, "Back to the plot"),
     html("h3", {}, nameOf(record)),
     html("p", { class: "about" }, aboutText(record)),
     figuresList(record),

@@ -43,7 +43,7 @@ function chartOf(group, numGroups) {
   const near = points.filter((p) => p.record.front || p.record.reference);
   const domain = shown.near && near.length > 1 ? near : points;
   const xs = domain.map((p) => p.x).concat(shown.near ? [] : unfit.map((r) => r.needs / MIB));
-  const box = axes(width, height, range(xs, 0.06), range(domain.map((p) => p.y), 0.12), { left: 48, right: 12, top: 14, bottom: 44 });
+  const box = axes(width, height, range(xs, 0.06), range(domain.map((p) => p.y), 0.12), { left: 58, right: 12, top: 14, bottom: 44 });
   const inside = points.filter((p) => box.px(p.x) >= box.inner.left - 1 && box.px(p.x) <= box.inner.right + 1 && box.py(p.y) >= box.inner.top - 1 && box.py(p.y) <= box.inner.bottom + 1);
   const label = data.metrics[y].title + " against " + data.metrics[x].title + ", " + points.length + " candidates; arrow keys move, Enter chooses";
   const plot = svg("svg", { viewBox: "0 0 " + width + " " + height, width, height, role: "group", "aria-label": label }, box.grid,
