@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import pytest
 
+from nas_edge.report.choices import network_of
 from nas_edge.report.html import render_report
 from nas_edge.report.rows import front_rows, paper_record
 
@@ -116,6 +117,9 @@ def test_click_and_keys_choose_a_candidate(visit, made_up_run, tmp_path):
         seen.clicked = text("#details h3");
         seen.drawings = all("#details .flows svg").map(label);
         seen.curves = all("#details .curves svg").length;
+        const heights = (node) => [...node.querySelectorAll(".residual")].map(
+          (line) => line.getBBox().height);
+        seen.residuals = all("#details .flows svg").map(heights);
         seen.difference = all("#details tbody tr").map((row) => row.innerText.split("\\t"));
         seen.commands = all("#details code").map((node) => node.innerText);
         seen.row = text("tr.chosen th").trim();
@@ -141,6 +145,9 @@ def test_click_and_keys_choose_a_candidate(visit, made_up_run, tmp_path):
         "middle flow",
         "exit flow",
     ]
+    plan = network_of(record).plan
+    rows = [len(block.convs) + (block.stride > 1) for block in plan.blocks]  # a row is 24 high
+    assert seen["residuals"][0] == [24 * number - 12 for number in rows[:3]]
     assert seen["curves"] == 2
     paper = paper_record(run.records)
     if record.point["stem"] != paper.point["stem"]:

@@ -21,7 +21,7 @@ function flowRows(blocks) {
     const first = rows.length;
     for (const conv of block.convs) rows.push(convLayer(conv));
     if (block.stride > 1) rows.push({ pool: true });
-    rows[first].residual = { until: rows.length - 1, kernel: block.residual, times: block.times };
+    rows[first].residual = { rows: rows.length - first, kernel: block.residual, times: block.times };
   }
   return rows;
 }
@@ -40,7 +40,7 @@ function flowFigure(title, rows, most) {
     const y = i * ROW + 2;
     if (row.pool) plot.append(svg("text", { class: "tick middle", x: MIDDLE, y: y + 14 }, "▼ half the size"));
     else plot.append(layerBar(row, y, most));
-    if (row.residual) plot.append(residualLine(y + 4, row.residual.until * ROW + ROW - 6, row.residual));
+    if (row.residual) plot.append(residualLine(y + 4, y + row.residual.rows * ROW - 8, row.residual));
   });
   return html("figure", { class: title === "entry flow" ? "first" : null }, html("figcaption", {}, title), plot);
 }
