@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 from nas_edge.config.units import format_bytes, format_seconds
 from nas_edge.report.choices import options_text
@@ -110,9 +110,9 @@ def _versions(records: Sequence[TrialRecord]) -> List[str]:
 def _searched_training(run: Run) -> str:
     """Return the options of training beside the network, e.g. ``precision fp32 or bf16``."""
     prefix = f"{PREFIX}."
-    space: Any = run.identity.get("space", {})
+    space = run.identity.get("space")
     return "; ".join(
         f"{name[len(prefix) :]} {options_text(values)}"
-        for name, values in space.items()
+        for name, values in (space.items() if isinstance(space, Mapping) else ())
         if name.startswith(prefix)
     )

@@ -83,7 +83,7 @@ def _facts(run: Run) -> Dict[str, str]:
     limit = run.identity.get("memory_limit")
     facts["images"] = _images(run) or "–"
     facts["memory limit"] = format_bytes(limit) if isinstance(limit, (int, float)) else "none"
-    facts["choices of the space"] = str(len(run.identity.get("space", {})))
+    facts["choices of the space"] = str(len(_space(run)))
     recipe = run.identity.get("recipe")
     if isinstance(recipe, Mapping):
         facts.update({f"recipe: {key}": _joined(value) for key, value in recipe.items()})
@@ -92,10 +92,16 @@ def _facts(run: Run) -> Dict[str, str]:
 
 def _shared_choices(runs: Sequence[Run]) -> List[Tuple[str, List[str]]]:
     """Return the choices that every space has, with other values in some."""
-    spaces = [dict(run.identity.get("space", {})) for run in runs]
+    spaces = [_space(run) for run in runs]
     shared = [name for name in spaces[0] if all(name in space for space in spaces)]
     rows = [(f"choice: {name}", [_joined(space[name]) for space in spaces]) for name in shared]
     return [row for row in rows if len(set(row[1])) > 1]
+
+
+def _space(run: Run) -> Mapping[str, Any]:
+    """Return the choices by name; none of a space that tells its own in another form."""
+    space = run.identity.get("space")
+    return space if isinstance(space, Mapping) else {}
 
 
 def _sources(run: Run, name: str) -> str:

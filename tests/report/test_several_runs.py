@@ -109,6 +109,13 @@ def test_a_run_with_no_finished_candidate_stands_beside_others(make):
     assert "has no figures" not in render_report([empty, make("b", results())])
 
 
+def test_a_space_that_tells_its_choices_in_another_form_stands_beside_others(make):
+    run = make("a", results())
+    odd = replace(run, identity={**run.identity, "space": ["a list"], "data": {}})
+    assert "2 runs side by side" in render_report([odd, make("b", results())])
+    assert "one seed" in render_report(odd)
+
+
 def test_baselines_and_plain_points_have_no_drawing_and_no_error(make):
     run = make("a", results())
     points = [{"baseline": "mobilenetv2"}, "a plain text"]
