@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import click
 
@@ -50,10 +50,22 @@ def print_front(name: str, records: Any, objectives: Any) -> None:
     )
 
 
-def report_command(run: str, out: Optional[str], accuracy_frontier: Optional[float]) -> None:
-    """Write a run's report."""
-    from nas_edge.report.html import write_report
+def report_command(
+    runs: Sequence[str], out: Optional[str], kind: str, accuracy_frontier: Optional[float]
+) -> None:
+    """Write a report of runs, or their front as a file of another kind."""
     from nas_edge.study.run import open_run
 
-    path = write_report(open_run(run), Path(out) if out else None, accuracy_frontier)
-    click.echo(f"report: {path}")
+    if len({Path(run).resolve() for run in runs}) < len(runs):
+        raise ConfigError("each RUN must be given once")
+    opened = [open_run(run) for run in runs]
+    path = Path(out) if out else None
+    if kind == "html":
+        from nas_edge.report.html import write_report
+
+        written = write_report(opened, path, accuracy_frontier)
+    else:
+        from nas_edge.report.formats import write_format
+
+        written = write_format(opened, kind, path, accuracy_frontier)
+    click.echo(f"report: {written}")

@@ -166,22 +166,35 @@ def front(run: str, as_json: bool, as_csv: bool) -> None:
 
 
 @main.command()
-@click.argument("run", type=click.Path())
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--out",
     metavar="FILE",
     type=click.Path(dir_okay=False),
     callback=_not_empty,
-    help="[default: RUN/report.html]",
+    help="[default: report.html, .md, .tex, ... in the first RUN]",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["html", "md", "latex", "csv", "png", "svg"]),
+    default="html",
+    show_default=True,
+    help="The page; or the front alone, as a table or a picture.",
 )
 @click.option(
     "--accuracy-frontier", type=click.FloatRange(0, 1), help="[default: the study's, or 0.7]"
 )
-def report(run: str, out: Optional[str], accuracy_frontier: Optional[float]) -> None:
-    """Write one HTML file about RUN that opens without a network."""
+def report(
+    runs: Tuple[str, ...], out: Optional[str], kind: str, accuracy_frontier: Optional[float]
+) -> None:
+    """Write one HTML file about RUN that opens without a network.
+
+    Several RUNs stand side by side; figures that do not compare get axes of their own.
+    """
     from nas_edge.cli.fronts import report_command
 
-    report_command(run, out, accuracy_frontier)
+    report_command(runs, out, kind, accuracy_frontier)
 
 
 @main.command()

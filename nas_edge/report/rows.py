@@ -143,7 +143,9 @@ def changes(measured: Measurement, base: Measurement, objectives: Sequence[str])
         if METRICS[name].unit == "share" if name in METRICS else False:
             parts.append(f"{100 * (value - other):+.1f} points {metric_title(name)}")
         elif other:
-            parts.append(f"{100 * (value / other - 1):+.0f}% {metric_title(name)}")
+            percent = 100 * (value / other - 1)
+            digits = 1 if 0 < abs(percent) < 1 else 0  # never "-0%"
+            parts.append(f"{percent:+.{digits}f}% {metric_title(name)}")
     return ", ".join(parts)
 
 

@@ -1,0 +1,186 @@
+// The plot of candidates. Figures of different devices, sources or images get axes of their own.
+const COLOURS = ["#0b8f66", "#3b75c4", "#c4622d", "#8a56b8", "#a3881f", "#c2447f"];
+const shown = { x: null, y: null, near: false, chosen: null, focused: null };
+
+function groupsOf(x, y) {
+  const groups = new Map();
+  for (const record of data.records) {
+    const fx = record.figures[x];
+    const fy = record.figures[y];
+    if (!fx || !fy) continue;
+    const key = [record.device, fx[2], fy[2], data.runs[record.run].images].join("|");
+    if (!groups.has(key)) groups.set(key, { device: record.device, sources: [fx[2], fy[2]], records: [] });
+    groups.get(key).records.push(record);
+  }
+  return [...groups.values()];
+}
+// The step line of a pair of axes: what no other point beats in both.
+function lineOf(points, x, y) {
+  const sx = isMaximized(x) ? -1 : 1;
+  const sy = isMaximized(y) ? -1 : 1;
+  const sorted = [...points].sort((a, b) => sx * (a.x - b.x) || sy * (a.y - b.y));
+  let best = Infinity;
+  return sorted.filter((point) => { const better = sy * point.y < best; if (better) best = sy * point.y; return better; });
+}
+function stepPath(line, box) {
+  return line.map((p, i) => i ? "H" + box.px(p.x) + "V" + box.py(p.y) : "M" + box.px(p.x) + "," + box.py(p.y)).join("");
+}
+
+function drawFront() {
+  const groups = groupsOf(shown.x, shown.y);
+  byId("charts").replaceChildren(...groups.map((group) => chartOf(group, groups.length)));
+  if (!groups.length) byId("charts").append(html("p", { class: "note" }, "No candidate has both figures."));
+  legend();
+}
+function chartOf(group, numGroups) {
+  const { x, y } = shown;
+  const points = group.records.map((record) => ({ record, x: figure(record, x) * scaleOf(x), y: figure(record, y) * scaleOf(y) }));
+  const unfit = data.metrics[x].unit === "bytes" && x === "peak_memory"
+    ? data.records.filter((r) => r.needs !== null && r.device === group.device && kindOf(r) === "infeasible" && group.records.some((o) => o.run === r.run))
+    : [];
+  const width = Math.max(280, byId("charts").clientWidth || 640);
+  const height = Math.round(Math.min(520, Math.max(330, width * 0.62)));
+  const near = points.filter((p) => p.record.front || p.record.reference);
+  const domain = shown.near && near.length > 1 ? near : points;
+  const xs = domain.map((p) => p.x).concat(shown.near ? [] : unfit.map((r) => r.needs / MIB));
+  const box = axes(width, height, range(xs, 0.06), range(domain.map((p) => p.y), 0.12), { left: 58, right: 12, top: 14, bottom: 44 });
+  const inside = points.filter((p) => box.px(p.x) >= box.inner.left - 1 && box.px(p.x) <= box.inner.right + 1 && box.py(p.y) >= box.inner.top - 1 && box.py(p.y) <= box.inner.bottom + 1);
+  const label = data.metrics[y].title + " against " + data.metrics[x].title + ", " + points.length + " candidates; arrow keys move, Enter chooses";
+  const plot = svg("svg", { viewBox: "0 0 " + width + " " + height, width, height, role: "group", "aria-label": label }, box.grid,
+    svg("text", { class: "title middle", x: (box.inner.left + box.inner.right) / 2, y: height - 8 }, titleOf(x)),
+    svg("text", { class: "title middle", transform: "translate(12," + (box.inner.top + box.inner.bottom) / 2 + ") rotate(-90)" }, titleOf(y)));
+  quadrants(plot, group, points, box);
+  for (const run of new Set(group.records.map((r) => r.run))) {
+    const line = lineOf(inside.filter((p) => p.record.run === run), x, y);
+    plot.append(svg("path", { class: "line", style: data.runs.length > 1 ? "stroke:" + COLOURS[run % COLOURS.length] : null, d: stepPath(line, box), "aria-hidden": "true" }));
+  }
+  errorBars(plot, points, box);
+  const order = { failed: 0, infeasible: 0, dominated: 1, front: 2 };
+  const marks = inside.sort((a, b) => order[kindOf(a.record)] - order[kindOf(b.record)] || a.x - b.x)
+    .map((p) => mark(p.record, box.px(p.x), box.py(p.y)));
+  const strip = unfit.filter((r) => box.px(r.needs / MIB) <= box.inner.right + 1)
+    .map((r) => mark(r, box.px(r.needs / MIB), box.inner.bottom - 7));
+  plot.append(...marks, ...strip, ...names(inside, box));
+  const tip = html("div", { class: "tip", hidden: true, "aria-hidden": "true" });
+  const chart = html("div", { class: "chart" }, numGroups > 1 ? html("h3", {}, groupTitle(group)) : null, plot, tip);
+  listen(chart, plot, tip);
+  return chart;
+}
+function groupTitle(group) {
+  const runs = [...new Set(group.records.map((r) => data.runs[r.run].label))].join(", ");
+  return runs + " – " + data.texts[group.device] + "; " + [...new Set(group.sources.map((s) => data.texts[s]))].join("; ");
+}
+function quadrants(plot, group, points, box) {
+  const level = data.runs[group.records[0].run].quadrants;
+  const isPapers = shown.y.endsWith("accuracy") && shown.x.endsWith("memory");
+  if (level === null || !isPapers || !points.length) return;
+  const xs = points.map((p) => p.x);
+  const middle = box.px((Math.min(...xs) + Math.max(...xs)) / 2);
+  const y = box.py(100 * level);
+  const { left, right, top, bottom } = box.inner;
+  if (middle > left && middle < right) plot.append(svg("line", { class: "frontier", x1: middle, x2: middle, y1: top, y2: bottom }));
+  if (y > top && y < bottom) plot.append(svg("line", { class: "frontier", x1: left, x2: right, y1: y, y2: y }));
+  const isWide = right - left > 520;
+  const put = (level, memory, ty) => plot.append(svg("text", { class: "region" + (memory === "high" ? " end" : ""), x: memory === "high" ? right - 6 : left + 6, y: ty, "aria-hidden": "true" },
+    isWide ? level + " accuracy, " + memory + " memory" : level + " acc., " + memory + " mem."));
+  for (const memory of ["low", "high"]) {
+    if (y > top + 14) put("high", memory, top + 12);
+    if (y < bottom - 14) put("low", memory, bottom - 20);
+  }
+}
+// Runs that differ in the seed alone: mean and standard deviation of each network they share.
+function errorBars(plot, points, box) {
+  const repeats = new Map();
+  for (const point of points) {
+    const key = data.runs[point.record.run].repeat + point.record.key;
+    repeats.set(key, (repeats.get(key) || []).concat([point]));
+  }
+  for (const same of repeats.values()) {
+    if (same.length < 2) continue;
+    const [mx, dx] = spread(same.map((p) => p.x));
+    const [my, dy] = spread(same.map((p) => p.y));
+    plot.append(
+      svg("line", { class: "error", x1: box.px(mx - dx), x2: box.px(mx + dx), y1: box.py(my), y2: box.py(my) }),
+      svg("line", { class: "error", x1: box.px(mx), x2: box.px(mx), y1: box.py(my - dy), y2: box.py(my + dy) }));
+  }
+}
+function spread(values) {
+  const mean = values.reduce((a, b) => a + b, 0) / values.length;
+  return [mean, Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / (values.length - 1))];
+}
+function mark(record, x, y) {
+  const kind = kindOf(record);
+  const dot = kind === "infeasible"
+    ? svg("path", { class: "dot", d: "M-5,4L0,-5L5,4Z" })
+    : svg("circle", { class: "dot", r: kind === "front" ? 6 : 4 });
+  const figures = [shown.y, shown.x].map((m) => data.metrics[m].title + " " + figureText(record, m)).join(", ");
+  return svg("g", {
+    class: "point " + kind + (record === shown.chosen ? " chosen" : ""), transform: "translate(" + x.toFixed(1) + "," + y.toFixed(1) + ")",
+    role: "button", tabindex: "-1", "data-record": data.records.indexOf(record), "aria-pressed": String(record === shown.chosen),
+    "aria-label": nameOf(record) + ": " + figures + ", " + placeOf(record),
+    style: data.runs.length > 1 ? "--colour:" + COLOURS[record.run % COLOURS.length] : null
+  }, svg("circle", { class: "hit", r: 11 }), record.reference ? svg("path", { class: "ref", d: "M0,-10L10,0L0,10L-10,0Z" }) : null, dot, svg("circle", { class: "ring", r: record.reference ? 13 : 9 }));
+}
+// Names of the handcrafted ones: beside the mark, moved down where two would lie on each other.
+function names(points, box) {
+  const placed = [];
+  const first = Math.min(...points.map((p) => p.record.run));  // others have the same names
+  return points.filter((p) => p.record.reference && p.record.run === first).sort((a, b) => box.py(a.y) - box.py(b.y)).map((p) => {
+    const isRight = box.px(p.x) > (box.inner.left + box.inner.right) / 2;
+    const x = box.px(p.x) + (isRight ? -15 : 15);
+    let y = box.py(p.y) + 4;
+    const name = p.record.name.length > 28 ? p.record.name.slice(0, 27) + "…" : p.record.name;
+    const reach = 7 * name.length;
+    while (placed.some((q) => Math.abs(q.y - y) < 14 && Math.abs(q.x - x) < Math.max(reach, q.reach))) y += 14;
+    placed.push({ x, y, reach });
+    return svg("text", { class: "ref-name" + (isRight ? " end" : ""), x, y, "aria-hidden": "true" }, name);
+  });
+}
+function legend() {
+  const key = (look, text, colour) => html("span", {}, html("span", { class: "key " + look, style: colour ? "--colour:" + colour : null }), text);
+  const runs = data.runs.length > 1 ? data.runs.map((run, i) => key("", run.label, COLOURS[i % COLOURS.length])) : [key("front", "on the front"), key("dominated", "dominated")];
+  const quadrant = shown.y.endsWith("accuracy") && shown.x.endsWith("memory") && data.runs[0].quadrants !== null;
+  const isStrip = (r) => shown.x === "peak_memory" && kindOf(r) === "infeasible" && r.needs !== null;
+  const hidden = data.records.filter((r) => !(r.figures[shown.x] && r.figures[shown.y]) && !isStrip(r)).length;
+  byId("legend").replaceChildren(...[
+    ...runs, data.records.some((r) => r.reference) ? key("reference", "handcrafted") : null,
+    data.records.some(isStrip) ? key("infeasible", "did not fit: needs at least") : null,
+    quadrant ? key("dash", "the paper's quadrants") : null, hidden ? html("span", {}, hidden + " without these figures") : null].filter(Boolean));
+}
+
+// Mouse, touch and keyboard. One point is in the tab order; the arrows go on from there.
+function listen(chart, plot, tip) {
+  const points = [...plot.querySelectorAll(".point")];
+  const ordered = [...points].sort((a, b) => placeX(a) - placeX(b));
+  const start = ordered.find((p) => p.classList.contains("chosen")) || ordered[0];
+  if (start) start.setAttribute("tabindex", "0");
+  const recordOf = (node) => data.records[Number(node.dataset.record)];
+  plot.addEventListener("click", (event) => { const node = event.target.closest(".point"); if (node) choose(recordOf(node), "plot"); });
+  plot.addEventListener("keydown", (event) => {
+    const at = ordered.indexOf(event.target.closest(".point"));
+    const to = { ArrowRight: at + 1, ArrowUp: at + 1, ArrowLeft: at - 1, ArrowDown: at - 1, Home: 0, End: ordered.length - 1 }[event.key];
+    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(recordOf(ordered[at]), "plot"); }
+    if (to === undefined || !ordered[to]) return;
+    event.preventDefault();
+    ordered.forEach((p) => p.setAttribute("tabindex", "-1"));
+    ordered[to].setAttribute("tabindex", "0");
+    ordered[to].focus();
+  });
+  const show = (event) => { const node = event.target.closest(".point"); if (node) showTip(chart, tip, node, recordOf(node)); };
+  const hide = () => { tip.hidden = true; };
+  plot.addEventListener("pointerover", show);
+  plot.addEventListener("focusin", show);
+  plot.addEventListener("pointerout", hide);
+  plot.addEventListener("focusout", hide);
+}
+function placeX(node) { return Number(/translate\(([-\d.]+)/.exec(node.getAttribute("transform"))[1]); }
+function showTip(chart, tip, node, record) {
+  const lines = Object.keys(record.figures).slice(0, 8).map((m) => data.metrics[m].title + ": " + figureText(record, m));
+  tip.replaceChildren(html("b", {}, nameOf(record)), ...lines.flatMap((line) => [html("br", {}), line]));
+  tip.hidden = false;
+  const frame = chart.getBoundingClientRect();
+  const point = node.getBoundingClientRect();
+  const left = Math.min(point.right - frame.left + 6, frame.width - tip.offsetWidth - 4);
+  tip.style.left = Math.max(0, left) + "px";
+  tip.style.top = Math.max(0, point.top - frame.top - tip.offsetHeight - 6) + "px";
+}
