@@ -23,6 +23,7 @@ SMALLEST = {
     "near_duplicates.py": None,  # needs images of one's own
     "paper_memory.py": ["--runs", "1", "--steps", "1"],
     "pareto_speed.py": ["--rows", "1000", "--repeats", "1"],
+    "report_speed.py": ["--repeats", "1"],
     "reproduce_cost.py": [
         *("--network", "squeezenet", "--epochs", "1", "--image-size", "32", "--repeats", "1")
     ],
