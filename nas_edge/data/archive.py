@@ -54,7 +54,7 @@ def md5_of(path: Path) -> str:
         with open(path, "rb") as file:
             for chunk in iter(lambda: file.read(_CHUNK_BYTES), b""):
                 digest.update(chunk)
-    except FileNotFoundError as err:
+    except (FileNotFoundError, NotADirectoryError) as err:
         raise DataError(f"{path}: must be an archive, but there is no such file") from err
     except IsADirectoryError as err:
         raise DataError(f"{path}: must be an archive, but is a folder") from err
