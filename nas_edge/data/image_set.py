@@ -221,7 +221,7 @@ def _judge_damaged(
         more = f" ({len(damaged) - 1} more like it)" if len(damaged) > 1 else ""
         raise DataError(
             f"{first.path}: {first.reason}{more}; repair or remove it, or leave damaged images out "
-            "(in a study file data.damaged: skip)"
+            "(in a study file data.damaged: skip; nas-edge run --skip-damaged)"
         )
     if on_progress:
         for one in damaged[:20]:
