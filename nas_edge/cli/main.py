@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from typing import Any, Optional, Tuple
@@ -31,6 +32,16 @@ class _Group(click.Group):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+
+
+class _NumberRange(click.FloatRange):
+    """A range without NaN, which lies in every one of click's."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
 
 
 def _not_empty(_: click.Context, __: click.Parameter, value: Optional[str]) -> Optional[str]:
@@ -182,9 +193,7 @@ def front(run: str, as_json: bool, as_csv: bool) -> None:
     show_default=True,
     help="The page; or the front alone, as a table or a picture.",
 )
-@click.option(
-    "--accuracy-frontier", type=click.FloatRange(0, 1), help="[default: the study's, or 0.7]"
-)
+@click.option("--accuracy-frontier", type=_NumberRange(0, 1), help="[default: the study's, or 0.7]")
 def report(
     runs: Tuple[str, ...], out: Optional[str], kind: str, accuracy_frontier: Optional[float]
 ) -> None:
@@ -417,7 +426,7 @@ def data() -> None:
     help="In pixels, of hripcb.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--difficulty", type=click.FloatRange(0, 1), default=0.5, show_default=True)
+@click.option("--difficulty", type=_NumberRange(0, 1), default=0.5, show_default=True)
 def synthetic(
     out: str,
     layout: str,
@@ -469,14 +478,14 @@ def synthetic(
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--val",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=_NumberRange(0, 1, min_open=True, max_open=True),
     default=0.2,
     show_default=True,
     help="Share of boards and crops.",
 )
 @click.option(
     "--test",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=_NumberRange(0, 1, min_open=True, max_open=True),
     default=0.1,
     show_default=True,
     help="Share of boards and crops.",

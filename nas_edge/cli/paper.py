@@ -40,10 +40,20 @@ def figures_command(runs: Sequence[str], history: Optional[str], out: str) -> No
     """Write Figures 3 and 4 as HTML and PNG."""
     from nas_edge.paper.logs import load_logs
     from nas_edge.paper.pages import write_figures
+    from nas_edge.paper.plots import is_drawable
 
     logs = load_logs(Path(history)) if history is not None else []
-    for path in write_figures(logs, _open(runs), Path(out)):
+    sets = _open(runs)
+    for path in write_figures(logs, sets, Path(out)):
         click.echo(str(path))
+    for one in sets:
+        if not is_drawable(one):
+            folders = ", ".join(str(run.folder.path) for run in one.runs)
+            click.echo(
+                f"{folders}: nothing is drawn; no handcrafted network has epochs, or test accuracy "
+                "and peak memory",
+                err=True,
+            )
     if not logs and not runs:
         click.echo("Figure 3 needs the authors' logs (--history DIR) or a RUN", err=True)
 

@@ -54,8 +54,10 @@ def md5_of(path: Path) -> str:
         with open(path, "rb") as file:
             for chunk in iter(lambda: file.read(_CHUNK_BYTES), b""):
                 digest.update(chunk)
-    except (FileNotFoundError, IsADirectoryError) as err:
+    except (FileNotFoundError, NotADirectoryError) as err:
         raise DataError(f"{path}: must be an archive, but there is no such file") from err
+    except IsADirectoryError as err:
+        raise DataError(f"{path}: must be an archive, but is a folder") from err
     except OSError as err:
         raise EnvironmentProblem(f"{path}: cannot be read ({err.strerror or err})") from err
     return digest.hexdigest()
@@ -173,7 +175,12 @@ def _checked_parts(member: tarfile.TarInfo, folder: Path, where: str) -> Tuple[s
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, where: str) -> None:
     contents = tar.extractfile(member)
     assert contents is not None  # it is a regular file
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as err:
+        raise DataError(
+            f"{where}: must hold each name once, but {member.name!r} lies in what is a file there"
+        ) from err
     if path.exists():
         raise DataError(f"{where}: must hold each file once, but {member.name!r} stands twice")
     with open(path, "xb") as out:

@@ -39,8 +39,8 @@ def find_categories(root: Path) -> Path:
     names = [name for name in names if not name.startswith(".")]
     if any(name in SPLITS for name in names):
         raise DataError(
-            f"{root}: has splits of its own ({', '.join(names)}), which Caltech-101 has not; set "
-            "data.source: folder"
+            f"{root}: has splits of its own ({', '.join(names)}), which Caltech-101 has not; "
+            "give the folder of its categories, or in a study file data.source: folder"
         )
     if len(names) >= 2:
         return root

@@ -5,6 +5,7 @@ The archive is checked against the MD5 that torchvision checks, and unpacked who
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import shutil
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from nas_edge.data.archive import UnpackLimits, md5_of, unpack
-from nas_edge.data.caltech import CATEGORIES_FOLDER
+from nas_edge.data.caltech import BACKGROUND, CATEGORIES_FOLDER
+from nas_edge.data.folder import list_classes
 from nas_edge.data.whole_folder import whole_folder
 from nas_edge.errors import DataError, EnvironmentProblem
 
@@ -28,6 +30,7 @@ MD5 = {
 LIMITS = UnpackLimits()
 
 _SILENCE_S = 60.0
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _FREE_BYTES = 200 << 20  # what the images need, and a little more
 Download = Callable[[str, str, str, str], None]
 
@@ -58,12 +61,14 @@ def fetch_caltech101(
         any_hash: Whether another archive than the published ones is taken.
         on_progress: Receives a line for a person now and then.
     Raises:
-        DataError: If the archive is not what it should be.
-        EnvironmentProblem: If it cannot be downloaded, or the disk is full.
+        DataError: If the archive is not what it should be, or something is in its place.
+        EnvironmentProblem: If it cannot be downloaded, or the disk is full or cannot be written.
     """
     place = out / "caltech101"
     target = place / CATEGORIES_FOLDER
+    _require_no_file(target)
     if target.is_dir():
+        _require_categories(target)
         return Fetched(target, 0)
     given = archive or _lying_there(place)
     found = given or _downloaded(place, download, on_progress)
@@ -74,6 +79,27 @@ def fetch_caltech101(
     if given is None:
         found.unlink()
     return Fetched(target, num_files)
+
+
+def _require_no_file(folder: Path) -> None:
+    """Refuse a place that a file, or a link to nothing, keeps from being a folder."""
+    for path in (folder, *folder.parents):
+        if os.path.lexists(path) and not os.path.isdir(path):
+            raise DataError(
+                f"{path}: must be a folder or new, but is a file; remove it, or use --out for "
+                "another folder"
+            )
+
+
+def _require_categories(folder: Path) -> None:
+    """Refuse to take a folder without images for the set."""
+    listed = list_classes(folder, leave_out=(BACKGROUND,))
+    num_filled = sum(bool(images) for images in listed.values())
+    if num_filled < 2:
+        raise DataError(
+            f"{folder}: must hold at least two categories with images to be Caltech-101, but holds "
+            f"{num_filled}; remove it and run the same command again"
+        )
 
 
 def _lying_there(place: Path) -> Optional[Path]:
@@ -94,19 +120,31 @@ def _downloaded(place: Path, download: Download, on_progress: Callable[[str], No
     """Download beside its place, so that half a file is never taken for the archive."""
     unfinished = place / ".download"
     waited = socket.getdefaulttimeout()
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
+    except OSError as err:
+        raise _unwritable(place, err) from err
+    try:
         on_progress(f"downloading {URL} (131 MiB)")
         socket.setdefaulttimeout(_SILENCE_S)  # the download has no limit of its own
         download(URL, str(unfinished), ZIP_NAME, MD5[ZIP_NAME])
         os.replace(unfinished / ZIP_NAME, place / ZIP_NAME)
     except (OSError, RuntimeError, http.client.HTTPException) as err:
+        if isinstance(err, OSError) and err.errno in _DISK_ERRORS:
+            raise _unwritable(place, err) from err
         raise _no_download(place, str(err) or type(err).__name__) from err
     finally:
         socket.setdefaulttimeout(waited)
         shutil.rmtree(unfinished, ignore_errors=True)
     return place / ZIP_NAME
+
+
+def _unwritable(place: Path, err: OSError) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"{place}: cannot be written ({err.strerror or err}); mend that, or use --out for another "
+        "folder"
+    )
 
 
 def _no_download(place: Path, reason: str) -> EnvironmentProblem:

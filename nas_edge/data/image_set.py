@@ -220,8 +220,8 @@ def _judge_damaged(
     if not skip:
         more = f" ({len(damaged) - 1} more like it)" if len(damaged) > 1 else ""
         raise DataError(
-            f"{first.path}: {first.reason}{more}; repair or remove it, or set data.damaged: skip "
-            "(--skip-damaged) to leave damaged images out"
+            f"{first.path}: {first.reason}{more}; repair or remove it, or leave damaged images out "
+            "(in a study file data.damaged: skip; nas-edge run --skip-damaged)"
         )
     if on_progress:
         for one in damaged[:20]:

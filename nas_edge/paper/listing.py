@@ -98,6 +98,7 @@ def _set_dict(one: RunSet) -> Dict[str, Any]:
         "beside": table.name,
         "runs": [str(run.folder.path) for run in one.runs],
         "seeds": one.seeds,
+        "from": one.origins,
         "device": one.identity.get("device"),
         "differences": differences(one.identity, table, names),
         "rows": [row.to_dict() for row in one.rows],

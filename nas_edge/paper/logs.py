@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,21 +114,42 @@ def find_log(logs: Sequence[EpochLog], folder: str, network: str) -> Optional[Ep
 
 
 def _history(path: Path) -> Tuple[Mapping[str, float], ...]:
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    text = read_text(path)
+    _refuse_lone_returns(path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        rows = list(reader)
+        lines = [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as err:
         raise DataError(f"{path}: line {reader.line_num}: is not valid CSV ({err})") from err
-    missing = [name for name in ("Epoch", *_COLUMNS) if name not in (reader.fieldnames or ())]
+    heads = lines[0][1] if lines else []
+    missing = [name for name in ("Epoch", *_COLUMNS) if name not in heads]
     if missing:
         raise DataError(f"{path}: line 1: must name the column {missing[0]}, but does not")
-    if not rows:
+    if not lines[1:]:
         raise DataError(f"{path}: must have a line for each epoch, but has none")
-    return tuple(_row(path, epoch, row) for epoch, row in enumerate(rows))
+    rows = []
+    for epoch, (number, cells) in enumerate(lines[1:]):
+        where = f"{path}: line {number}"
+        if len(cells) != len(heads):
+            raise DataError(
+                f"{where}: must have {len(heads)} values, one a column, but has {len(cells)}"
+            )
+        rows.append(_row(where, epoch, dict(zip(heads, cells))))
+    return tuple(rows)
 
 
-def _row(path: Path, epoch: int, row: Mapping[str, Optional[str]]) -> Mapping[str, float]:
-    where = f"{path}: line {epoch + 2}"
+def _refuse_lone_returns(path: Path) -> None:
+    """Refuse what ends no line in most programs, and would in Python's text files."""
+    contents = path.read_bytes()
+    lone = re.search(rb"\r(?!\n)", contents)
+    if lone is not None:
+        number = contents.count(b"\n", 0, lone.start()) + 1
+        raise DataError(
+            f"{path}: line {number}: must end with a line feed, but a carriage return stands alone"
+        )
+
+
+def _row(where: str, epoch: int, row: Mapping[str, str]) -> Mapping[str, float]:
     if _number(where, "Epoch", row["Epoch"]) != epoch:
         raise DataError(f"{where}: Epoch must be {epoch}, but got {row['Epoch']!r}")
     figures: Dict[str, float] = {"epoch": epoch + 1}
@@ -141,9 +163,9 @@ def _row(path: Path, epoch: int, row: Mapping[str, Optional[str]]) -> Mapping[st
     return figures
 
 
-def _number(where: str, column: str, text: Optional[str]) -> float:
+def _number(where: str, column: str, text: str) -> float:
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

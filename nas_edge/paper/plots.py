@@ -163,6 +163,15 @@ def run_epochs(one: RunSet) -> Optional[EpochPlot]:
     )
 
 
+def is_drawable(one: RunSet) -> bool:
+    """Return whether a set has anything for Figure 3 or 4.
+
+    Raises:
+        StudyError: If figures come from different sources, which cannot stand on one axis.
+    """
+    return run_epochs(one) is not None or run_quadrants(one) is not None
+
+
 def _published(table: PublishedTable) -> QuadrantPlot:
     points = []
     for network in table.rows:

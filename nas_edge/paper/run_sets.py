@@ -1,8 +1,10 @@
 """Runs sorted into sets of one setting, and each set's networks as means over its runs.
 
 Runs stand in one set if they are of one task and setting (or, without those, of one study's name)
-and share recipe, images, device and memory limit: what is left to differ is the seed. Only the
-handcrafted networks are looked at; a search's other candidates have no counterpart in the paper.
+and share recipe, images, device and memory limit: what is left to differ is the seed, and for a
+transfer the weights that it began with. Those of one network and one seed never stand in one set
+(`paper.independent`). Only the handcrafted networks are looked at; a search's other candidates have
+no counterpart in the paper.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from nas_edge.errors import StudyError
+from nas_edge.paper.independent import independent_groups, origin_of
 from nas_edge.report.rows import format_metric
 from nas_edge.study.records import TrialRecord, comparable
 from nas_edge.study.run import Run, open_run
@@ -113,7 +116,10 @@ class NetworkRow:
 
 @dataclass(frozen=True)
 class RunSet:
-    """Runs that differ in the seed alone. ``title`` is unique among the sets of a command."""
+    """Runs that differ in the seed, and a transfer's in the weights that it began with.
+
+    ``title`` is unique among the sets of a command.
+    """
 
     title: str
     runs: Tuple[Run, ...]
@@ -132,6 +138,12 @@ class RunSet:
     def records(self) -> List[TrialRecord]:
         """The handcrafted networks' records in all runs."""
         return [record for run in self.runs for record in run.records if record.reference]
+
+    @property
+    def origins(self) -> List[str]:
+        """Whose weights transfers began with, as RUN:TRIAL, each once."""
+        found = (origin_of(record) for record in self.records)
+        return list(dict.fromkeys(origin for origin in found if origin is not None))
 
     @property
     def rows(self) -> List[NetworkRow]:
@@ -168,7 +180,8 @@ def run_sets(runs: Sequence[Run]) -> List[RunSet]:
     for run in runs:
         grouped.setdefault(_kind(run), []).append(run)
     found: List[RunSet] = []
-    for members in grouped.values():
+    groups = [group for members in grouped.values() for group in independent_groups(members)]
+    for members in groups:
         title = set_title(members[0])
         same = sum(one.title.partition(" #")[0] == title for one in found)
         found.append(RunSet(f"{title} #{same + 1}" if same else title, tuple(members)))

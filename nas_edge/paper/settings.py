@@ -71,7 +71,7 @@ def _recipe_differences(identity: Mapping[str, Any], table: PublishedTable) -> D
         if name in _NOT_COMPARED or name not in recipe or recipe[name] == wanted:
             continue
         if name in _UNITS:
-            found[name] = _phrase(_UNITS[name].format(recipe[name]), str(wanted))
+            found[name] = _phrase(_in_units(name, recipe[name]), str(wanted))
         else:
             title = name.replace("_", " ")
             found[name] = _phrase(f"{title} {_short(recipe[name])}", _short(wanted))
@@ -116,6 +116,11 @@ def _counts(counts: Mapping[str, Any]) -> str:
 def _num_classes(identity: Mapping[str, Any]) -> int:
     data = identity.get("data")
     return len(data.get("classes", ())) if isinstance(data, Mapping) else 0
+
+
+def _in_units(name: str, value: Any) -> str:
+    text = _UNITS[name].format(value)
+    return "1 epoch" if text == "1 epochs" else text
 
 
 def _phrase(here: str, paper: str) -> str:

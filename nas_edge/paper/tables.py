@@ -99,14 +99,16 @@ def set_remarks(one: RunSet, table: PublishedTable) -> List[str]:
     """Return what is to be said of a set under its table: runs, seeds, differences in setting."""
     names = [row.name for row in one.rows]
     count = "1 run" if len(one.runs) == 1 else f"{len(one.runs)} runs"
-    seeds = ", ".join("–" if seed is None else str(seed) for seed in one.seeds)
-    lines = [f"{one.title}: {count} (seed {seeds})"]
+    seeds = ", ".join(dict.fromkeys("–" if seed is None else str(seed) for seed in one.seeds))
+    origins = f", begun with the weights of {', '.join(one.origins)}" if one.origins else ""
+    lines = [f"{one.title}: {count} (seed {seeds}){origins}"]
     found = differences(one.identity, table, names)
     lines[0] += ". Other than in the paper: " + "; ".join(found) + "." if found else "."
     if not names:
         lines.append(f"{one.title}: holds none of the handcrafted networks.")
     if one.num_others:
-        lines.append(f"{one.title}: {one.num_others} searched candidates are not shown.")
+        are = "candidate is" if one.num_others == 1 else "candidates are"
+        lines.append(f"{one.title}: {one.num_others} searched {are} not shown.")
     return lines
 
 

@@ -75,6 +75,23 @@ def test_shares_must_leave_something_to_train_on(boards, tmp_path):
     assert "--val and --test must leave a tenth for train, but come to 0.9" in message
 
 
+@pytest.mark.parametrize("share", ["--val", "--test"])
+def test_a_share_that_is_no_number_is_refused(boards, tmp_path, share):
+    result = prepare(boards, tmp_path / "crops", share, "nan")
+
+    assert result.exit_code == 2
+    assert f"Invalid value for '{share}': 'nan' is not a number" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_source_that_is_a_file_is_called_one(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    message = error_of(prepare(tmp_path / "file", tmp_path / "crops"))
+
+    assert "with the folders 'images' and 'Annotations', but is a file" in message
+
+
 def test_a_source_that_is_not_there_is_named(tmp_path):
     message = error_of(prepare(tmp_path / "none", tmp_path / "crops"))
     assert f"{tmp_path / 'none'}: must be HRIPCB's PCB_DATASET" in message

@@ -70,6 +70,17 @@ def test_figures_are_written_and_named(tmp_path):
     assert "Figure 3 needs the authors' logs" in result.stderr
 
 
+def test_a_run_of_which_nothing_is_drawn_is_named(finished, tmp_path):
+    result = call("paper", "figures", finished.run_folder, "--out", tmp_path / "out")
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 3
+    assert result.stderr == (
+        f"{finished.run_folder}: nothing is drawn; no handcrafted network has epochs, or test "
+        "accuracy and peak memory\n"
+    )
+
+
 def test_mistakes_are_one_line(tmp_path):
     (tmp_path / "file").write_text("")
 

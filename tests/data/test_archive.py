@@ -126,6 +126,9 @@ EVIL = [
     ("set/a/device", of_type(tarfile.BLKTYPE), "must hold files and folders only"),
     ("set/a/pipe", of_type(tarfile.FIFOTYPE), "must hold files and folders only"),
     ("set/a/1.jpg", b"again", "must hold each file once, but 'set/a/1.jpg' stands twice"),
+    ("set/a", b"a folder too", "must hold each file once, but 'set/a' stands twice"),
+    ("set/a/1.jpg/2.jpg", b"x", "'set/a/1.jpg/2.jpg' lies in what is a file there"),
+    ("set/a/1.jpg/b/2.jpg", b"x", "'set/a/1.jpg/b/2.jpg' lies in what is a file there"),
 ]
 
 
@@ -234,5 +237,8 @@ def test_an_archive_without_the_folder_is_refused(tmp_path):
 def test_a_hash_is_that_of_the_whole_file(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert md5_of(tmp_path / "a") == "900150983cd24fb0d6963f7d28e17f72"  # RFC 1321, A.5
-    with pytest.raises(DataError, match="there is no such file"):
-        md5_of(tmp_path / "none")
+    for name in ("none", "a/none"):
+        with pytest.raises(DataError, match="there is no such file"):
+            md5_of(tmp_path / name)
+    with pytest.raises(DataError, match="must be an archive, but is a folder"):
+        md5_of(tmp_path)

@@ -149,7 +149,9 @@ def test_a_folder_that_holds_no_categories_says_what_to_do(tmp_path):
     for split in ("train", "val"):
         (tmp_path / "splits" / split).mkdir(parents=True)
     message = refusal(list_files, tmp_path / "splits", config("x"))
-    assert "has splits of its own (train, val)" in message
+    assert (
+        "has splits of its own (train, val), which Caltech-101 has not; give the folder" in message
+    )
     assert "there is no such folder" in refusal(list_files, tmp_path / "none", config("x"))
 
 

@@ -91,6 +91,74 @@ def test_an_archive_that_was_put_in_place_is_found(archives, tmp_path):
     assert fetch_caltech101(tmp_path, download=not_asked).num_files == 0  # it is there
 
 
+@pytest.mark.parametrize(
+    ("place", "out"),
+    [
+        ("out", "out"),
+        ("out", "out/deep/er"),
+        ("out/caltech101", "out"),
+        ("out/caltech101/101_ObjectCategories", "out"),
+    ],
+)
+def test_a_file_in_the_way_is_named_before_anything_is_downloaded(tmp_path, place, out):
+    file = tmp_path / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("mine")
+
+    with pytest.raises(DataError) as caught:
+        fetch_caltech101(tmp_path / out, download=not_asked)
+
+    assert str(caught.value).startswith(f"{file}: must be a folder or new, but is a file; remove")
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize("images", [(), ("ant",), ("ant", "BACKGROUND_Google")])
+def test_a_folder_without_categories_is_not_taken_for_the_set(tmp_path, images):
+    place = tmp_path / "caltech101" / "101_ObjectCategories"
+    for name in ("ant", "bass", "BACKGROUND_Google"):
+        (place / name).mkdir(parents=True)
+    for name in images:
+        (place / name / "image_0001.jpg").write_bytes(b"x")
+
+    with pytest.raises(DataError) as caught:
+        fetch_caltech101(tmp_path, download=not_asked)
+
+    assert str(caught.value) == (
+        f"{place}: must hold at least two categories with images to be Caltech-101, but holds "
+        f"{len(images[:1])}; remove it and run the same command again"
+    )
+
+
+def read_only(disk):
+    command = ["mount", "-o", "remount,ro", str(disk)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("cannot make a disk read-only here")
+    return disk
+
+
+def test_a_disk_that_cannot_be_written_is_named_and_not_the_download(small_disk):
+    out = read_only(small_disk) / "out"
+
+    with pytest.raises(EnvironmentProblem) as caught:
+        fetch_caltech101(out, download=not_asked)
+
+    assert str(caught.value) == (
+        f"{out / 'caltech101'}: cannot be written (Read-only file system); mend that, or use --out "
+        "for another folder"
+    )
+
+
+def test_a_disk_that_the_download_fills_is_named_and_not_the_download(small_disk):
+    def fill(_, folder, name, __):
+        with open(f"{folder}/{name}", "wb") as file:
+            file.write(bytes(2 << 20))
+
+    with pytest.raises(EnvironmentProblem, match=r"caltech101: cannot be written \(No space left"):
+        fetch_caltech101(small_disk, download=fill)
+
+    assert list((small_disk / "caltech101").iterdir()) == []
+
+
 def test_another_archive_is_refused_by_its_hash(archives, tmp_path):
     archive = archives["caltech-101.zip"]
     with pytest.raises(DataError) as caught:

@@ -97,7 +97,8 @@ def test_damaged_images_stop_by_name_and_leave_nothing(tmp_path):
 
     assert str(caught.value) == (
         f"{root / 'val' / 'good' / '02.png'}: the file is empty (1 more like it); repair or remove "
-        "it, or set data.damaged: skip (--skip-damaged) to leave damaged images out"
+        "it, or leave damaged images out (in a study file data.damaged: skip; nas-edge run "
+        "--skip-damaged)"
     )
     assert leftovers(tmp_path / "cache" / "x") == []
 

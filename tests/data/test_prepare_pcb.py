@@ -159,6 +159,23 @@ def test_a_whole_set_is_not_made_again(whole, pcb_dataset):
     assert digests(whole) == before
 
 
+@pytest.mark.parametrize("lost", [1, 3])
+def test_a_set_that_lost_crops_since_is_not_taken_for_whole(whole, pcb_dataset, tmp_path, lost):
+    out = shutil.copytree(whole, tmp_path / "crops")
+    first, *others = sorted((out / "test" / "normal").iterdir())[:lost]
+    first.unlink()
+    for path in others:
+        path.write_bytes(path.read_bytes()[:100])
+    before = digests(out)
+
+    assert refusal(prepare_pcb, pcb_dataset, out, OPTIONS) == (
+        f"{out}: must hold the 240 crops of preparation.json, but test/normal/{first.name}"
+        f"{' and 2 more' if others else ''} cannot be found or read to its end; remove the folder, "
+        "or use --out for another one"
+    )
+    assert digests(out) == before
+
+
 def test_other_options_are_refused_with_what_differs(whole, pcb_dataset, tmp_path):
     message = refusal(prepare_pcb, pcb_dataset, whole, PrepareOptions(size=48, count=200, seed=3))
     assert "was made with other options: options.count was 240 and is now 200; " in message
@@ -179,7 +196,22 @@ def test_another_source_is_refused(whole, pcb_dataset, tmp_path):
 
     message = refusal(prepare_pcb, copy, whole, OPTIONS)
 
-    assert "source.images was 60 and is now 59" in message
+    assert "was made from other files, the source's have changed since: source.defects" in message
+    assert "source.images was 60 and is now 59; remove the folder, or use --out" in message
+    assert "options" not in message
+    shutil.copytree(whole, tmp_path / "crops.partial")
+    message = refusal(prepare_pcb, copy, tmp_path / "crops", OPTIONS)
+    assert "crops.partial: was begun from other files" in message
+
+
+def test_another_version_of_pillow_is_no_other_option(whole, pcb_dataset, tmp_path):
+    out = shutil.copytree(whole, tmp_path / "crops")
+    record = json.loads((out / "preparation.json").read_text())
+    (out / "preparation.json").write_text(json.dumps({**record, "pillow": "1.0"}))
+
+    message = refusal(prepare_pcb, pcb_dataset, out, OPTIONS)
+
+    assert "crops: was made by other versions: pillow was '1.0' and is now " in message
 
 
 @pytest.mark.parametrize("place", ["crops", "crops.partial"])
@@ -224,6 +256,7 @@ def test_a_damaged_image_stops_and_what_is_there_is_kept(pcb_dataset, tmp_path):
     message = refusal(prepare_pcb, copy, tmp_path / "crops", OPTIONS, workers=1)
 
     assert message.startswith(f"{path}: cannot be decoded")
+    assert f"; what is cut so far lies in {tmp_path / 'crops.partial'}: remove" in message
     path.write_bytes(contents)  # of the same size: the source is what it was
     prepare_pcb(copy, tmp_path / "crops", OPTIONS)
     assert (tmp_path / "crops" / "preparation.json").exists()
@@ -236,7 +269,8 @@ def test_a_full_disk_is_one_line_and_the_next_call_goes_on(pcb_dataset, small_di
 
     assert str(caught.value) == (
         f"{small_disk / 'crops'}: cannot be written (the disk is full); mend that and run the same "
-        "command again, which goes on, or use --out for another folder"
+        f"command again, which goes on with {small_disk / 'crops.partial'}, or use --out for "
+        "another folder"
     )
     assert caught.value.exit_code == 3
     done = subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], capture_output=True)

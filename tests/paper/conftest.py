@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from nas_edge import Measurement, Metric, run_study
+from nas_edge.candidate.evaluator import StartWeights
 from nas_edge.config.study import PAPER_RECIPE, RecipeConfig
+from nas_edge.space.baselines import network_of_name
+from nas_edge.study.named_networks import NamedNetwork, NamedNetworks
 
 MIB = 2**20
 # network: train accuracy, test accuracy, millions of parameters, MiB, seconds an epoch.
@@ -39,6 +42,21 @@ class Listed:
 
     def parameters(self, point):
         return {"name": point}
+
+
+def transferred(names, origin):
+    """Return the space of networks that begin with the weights of a run's trials."""
+    return NamedNetworks(
+        {
+            name: NamedNetwork(
+                name,
+                network_of_name(name),
+                StartWeights(Path("weights.pt"), f"{origin} {name}"),
+                f"{origin}:{number}",
+            )
+            for number, name in enumerate(names)
+        }
+    )
 
 
 def measured(name, seed, source, device, epochs=3):
@@ -87,6 +105,7 @@ def make_run(tmp_path_factory):
         device="Some CPU",
         classes=("0", "1"),
         evaluate=None,
+        origin=None,
         **recipe,
     ):
         settings = {**PAPER_RECIPE, "epochs": 3, "image_size": 64, **recipe}
@@ -102,12 +121,16 @@ def make_run(tmp_path_factory):
         if task is not None:
             identity["reproduce"] = {"task": task, "setting": setting}
         out = tmp_path_factory.mktemp("runs") / name
+
+        def known(point):
+            return measured(getattr(point, "name", point), seed, source, device)
+
         run_study(
-            Listed(names),
-            evaluate or (lambda point: measured(point, seed, source, device)),
-            trials=len(names),
+            Listed(names) if origin is None else transferred(names, origin),
+            evaluate or known,
+            trials=len(names) if origin is None else None,
             out=out,
-            sampler="grid",
+            sampler="grid" if origin is None else "random",
             seed=seed,
             identity=identity,
         )

@@ -71,7 +71,9 @@ def changed(line, column, value):
         ),
         (changed(0, 7, -1), "line 2: Time must be at least 0, but got '-1'"),
         (changed(2, 0, 7), "line 4: Epoch must be 2, but got '7'"),
-        ([*GOOD, [3, 1.0]], "line 5: Acc must be a number, but got None"),
+        ([*GOOD, [3, 1.0]], "line 5: must have 8 values, one a column, but has 2"),
+        ([GOOD[0], [*GOOD[1], 7, 7]], "line 3: must have 8 values, one a column, but has 10"),
+        ([GOOD[0], [], [5, *GOOD[1][1:]]], "line 4: Epoch must be 1, but got '5'"),
     ],
 )
 def test_a_malformed_log_is_told_by_file_line_and_column(write_log, rows, says):
@@ -82,6 +84,26 @@ def test_a_malformed_log_is_told_by_file_line_and_column(write_log, rows, says):
 
     assert says in str(caught.value)
     assert str(caught.value).startswith(str(folder / "caltech101" / "xception.csv"))
+
+
+def test_any_line_feed_ends_a_line_and_a_carriage_return_alone_does_not(write_log):
+    folder = write_log("caltech101", "xception", GOOD)
+    path = folder / "caltech101" / "xception.csv"
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join(lines))
+    logs = load_logs(folder)
+    path.write_bytes(b"\r\n".join(lines))
+    assert load_logs(folder) == logs
+
+    path.write_bytes(b"\r".join(lines))
+    with pytest.raises(DataError) as caught:
+        load_logs(folder)
+    assert str(caught.value) == (
+        f"{path}: line 1: must end with a line feed, but a carriage return stands alone"
+    )
+    path.write_bytes(b"\n".join(lines[:2]) + b"\n" + b"\r".join(lines[2:]))
+    with pytest.raises(DataError, match="line 3: must end with a line feed"):
+        load_logs(folder)
 
 
 def test_a_log_without_a_column_or_that_is_no_csv_is_told(write_log):

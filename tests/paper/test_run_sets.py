@@ -52,6 +52,49 @@ def test_other_settings_are_other_sets(make_run, three_seeds):
     assert [len(one.runs) for one in sets] == [3, 1, 1, 1, 1, 1]
 
 
+def frozen(make_run, *runs):
+    """Return the sets of runs of (seed, whose weights they begin with): seeds and origins."""
+    folders = [
+        str(make_run("f", seed, setting="frozen", names=("xception",), origin=origin))
+        for seed, origin in runs
+    ]
+    sets = open_sets(folders)
+    assert [one.title for one in sets] == [
+        "pcb, frozen" + (f" #{i}" if i > 1 else "") for i in range(1, len(sets) + 1)
+    ]
+    return [(one.seeds, one.origins) for one in sets]
+
+
+def test_transfers_whose_seed_goes_with_their_sources_become_one_mean(make_run):
+    assert frozen(make_run, (0, "a"), (1, "b"), (2, "c")) == [
+        ([0, 1, 2], ["a:0", "b:0", "c:0"]),
+    ]
+
+
+def test_transfers_of_one_seed_are_never_pooled(make_run):
+    assert frozen(make_run, (0, "a"), (0, "b")) == [([0], ["a:0"]), ([0], ["b:0"])]
+
+
+def test_weights_tell_transfers_apart_where_seeds_do_not_in_any_order(make_run):
+    runs = ((0, "a"), (0, "b"), (1, "b"), (1, "a"))
+    assert frozen(make_run, *runs) == [([0, 1], ["a:0"]), ([0, 1], ["b:0"])]
+
+
+def test_a_repetition_of_one_seed_does_not_break_up_the_others(make_run):
+    assert frozen(make_run, (0, "a"), (0, "a"), (1, "b")) == [
+        ([0, 1], ["a:0", "b:0"]),
+        ([0], ["a:0"]),
+    ]
+
+
+def test_other_networks_of_one_seed_may_stand_in_runs_of_their_own(make_run):
+    folders = [str(make_run("one", names=(name,))) for name in ("xception", "mobilenetv2")]
+
+    (one,) = open_sets(folders)
+
+    assert [len(row.records) for row in one.rows] == [1, 1]
+
+
 def test_figures_of_different_sources_have_no_mean(make_run):
     networks = ("xception-lite",)
     folders = [make_run("v", 0, names=networks), make_run("n", 1, names=networks, source="NVML")]

@@ -52,6 +52,7 @@ def test_the_augmentation_of_caltech_is_the_papers_own_there():
             {"recipe": {"augmentation": {"flip_horizontal": True, "rotation": 0.1}}},
             ["augmentation flip horizontal, rotation 0.1 (paper: none)"],
         ),
+        ({"recipe": {"epochs": 1}}, ["1 epoch (paper: 60)"]),
         ({"recipe": {"micro_batch": 4}}, ["micro-batches of 4 (paper: none)"]),
         ({"recipe": {"memory_format": "contiguous"}}, []),
         ({"device": "Some GPU"}, ["on Some GPU (paper: Jetson Xavier NX 8GB)"]),

@@ -93,6 +93,21 @@ def test_runs_stand_under_the_papers_row_of_their_network(make_run, three_seeds)
     assert "widths x0.25 (paper: x1)" in view.remarks[1]
 
 
+def test_transfers_of_one_seed_stand_apart_with_whose_weights_they_began_with(make_run):
+    folders = [
+        str(make_run("f", setting="frozen", names=("xception",), origin=origin))
+        for origin in ("runs/a", "runs/b")
+    ]
+    _, _, view = table_views(open_sets(folders))
+
+    assert [row[1] for row in rows_of(view) if row[0].startswith("xception")] == [
+        "pcb, frozen, n=1",
+        "pcb, frozen #2, n=1",
+    ]
+    for remark, run in zip(view.remarks, ("runs/a", "runs/b")):
+        assert f": 1 run (seed 0), begun with the weights of {run}:0. Other than" in remark
+
+
 def test_a_mean_over_different_sources_is_a_dash_with_its_reason(make_run):
     networks = ("xception-lite",)
     folders = [make_run("v", 0, names=networks), make_run("n", 1, names=networks, source="NVML")]

@@ -16,6 +16,7 @@ from nas_edge.data.hripcb.options import PrepareOptions
 from nas_edge.data.hripcb.plan import Crop, plan_crops
 from nas_edge.data.hripcb.scan import BoardImage, digest_of, scan_boards
 from nas_edge.data.hripcb.unfinished import growing_folder
+from nas_edge.errors import DataError
 
 FORMAT = 1
 Progress = Callable[[int, int], None]
@@ -56,7 +57,7 @@ def prepare_pcb(
         workers: Threads; all cores by default.
         on_progress: Called with crops done and crops in all.
     Raises:
-        DataError: If the source cannot be used, or `out` is from another call.
+        DataError: If the source cannot be used, or `out` is from another call or lacks crops.
         EnvironmentProblem: If `out` cannot be written.
     """
     images = scan_boards(source)
@@ -65,7 +66,9 @@ def prepare_pcb(
     counts = _counted(crops)
     record = _record(images, boards, counts, options)
     with growing_folder(out, record) as folder:
-        if folder is not None:
+        if folder is None:
+            _require_all(crops, out)
+        else:
             _cut_all(images, crops, options.size, folder, workers, on_progress)
     return Prepared(boards, counts, folder is None)
 
@@ -99,6 +102,17 @@ def _counted(crops: Sequence[Crop]) -> Dict[str, Dict[str, int]]:
         of_split = counts.setdefault(split, {})
         of_split[name] = of_split.get(name, 0) + 1
     return counts
+
+
+def _require_all(crops: Sequence[Crop], folder: Path) -> None:
+    """Refuse a finished set of which crops were lost since."""
+    lost = [crop.place for crop in crops if not is_whole(folder / crop.place)]
+    if lost:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise DataError(
+            f"{folder}: must hold the {len(crops)} crops of preparation.json, but {lost[0]}{more} "
+            "cannot be found or read to its end; remove the folder, or use --out for another one"
+        )
 
 
 def _cut_all(

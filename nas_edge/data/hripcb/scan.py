@@ -83,7 +83,8 @@ def _find_root(source: Path) -> Path:
                     "has no 'Annotations'"
                 )
             return root
-    what = "has no 'images'" if source.is_dir() else "there is no such folder"
+    what = "is a file" if source.exists() else "there is no such folder"
+    what = "has no 'images'" if source.is_dir() else what
     raise DataError(
         f"{source}: must be HRIPCB's PCB_DATASET with the folders 'images' and 'Annotations', "
         f"but {what}"

@@ -29,7 +29,8 @@ def growing_folder(target: Path, record: Record) -> Iterator[Optional[Path]]:
         target: The set's place: new, empty, or what an equal record made.
         record: What decides the set; written down with it.
     Raises:
-        DataError: If another record, or something else, is there.
+        DataError: If another record, or something else, is there; or from within, with a word of
+            what is left behind.
         EnvironmentProblem: If it cannot be written.
     """
     from filelock import FileLock, Timeout
@@ -43,7 +44,8 @@ def growing_folder(target: Path, record: Record) -> Iterator[Optional[Path]]:
         partial.mkdir(parents=True, exist_ok=True)
         with FileLock(str(partial / ".lock"), timeout=0):
             _begin(partial, record)
-            yield partial
+            with _told_what_is_left(partial):
+                yield partial
             _finish(partial, target)
     except Timeout as err:
         raise DataError(f"{target}: another process is writing it; wait for that one") from err
@@ -51,9 +53,21 @@ def growing_folder(target: Path, record: Record) -> Iterator[Optional[Path]]:
         if isinstance(err, EnvironmentProblem):
             raise
         why = "the disk is full" if err.errno == errno.ENOSPC else err.strerror or str(err)
+        left = f"goes on with {partial}" if os.path.isdir(partial) else "goes on"
         raise EnvironmentProblem(
             f"{target}: cannot be written ({why}); mend that and run the same command again, "
-            "which goes on, or use --out for another folder"
+            f"which {left}, or use --out for another folder"
+        ) from err
+
+
+@contextmanager
+def _told_what_is_left(partial: Path) -> Iterator[None]:
+    try:
+        yield
+    except DataError as err:
+        raise DataError(
+            f"{err}; what is cut so far lies in {partial}: remove that folder too, unless the "
+            "source becomes what it was"
         ) from err
 
 
@@ -104,11 +118,16 @@ def _read(path: Path) -> Optional[Record]:
 
 def _check_same(stored: Record, record: Record, folder: Path, what: str) -> None:
     differences = _differences(stored, record)
-    if differences:
-        raise DataError(
-            f"{folder}: {what} with other options: {'; '.join(differences)}; give those again, "
-            "remove the folder, or use --out for another one"
-        )
+    if not differences:
+        return
+    shown = "; ".join(differences)
+    if all(one.startswith("options.") for one in differences):
+        problem = f"with other options: {shown}; give those again, remove the folder,"
+    elif any(one.startswith("source.") for one in differences):
+        problem = f"from other files, the source's have changed since: {shown}; remove the folder,"
+    else:
+        problem = f"by other versions: {shown}; remove the folder,"
+    raise DataError(f"{folder}: {what} {problem} or use --out for another one")
 
 
 def _differences(stored: Record, record: Record) -> List[str]:
