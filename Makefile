@@ -31,7 +31,7 @@ test: ## the tests, without the slow ones
 	@$(BIN)/python -m pytest -q --durations=10 -m "$(QUICK)" $(PYTEST_ARGS)
 
 test-all: ## every test that this machine can run: slow, keras, browser, gpu, jetson too
-	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test,keras
+	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test,keras,postgres
 	@$(BIN)/python -m pytest -q --durations=25 $(PYTEST_ARGS)
 
 test-browser: ## the tests that open pages in Chromium
