@@ -26,9 +26,9 @@ venv: ## make .venv with what nas-edge needs to run
 demo: venv ## search on the synthetic PCB set: the front and a report
 	@$(BIN)/nas-edge run demo --out $(OUT)
 
-test: ## the tests, without the slow ones
+test: ## the tests, without the slow ones, in two processes
 	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test
-	@$(BIN)/python -m pytest -q --durations=10 -m "$(QUICK)" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q --durations=10 -m "$(QUICK)" -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-all: ## every test that this machine can run: slow, keras, browser, gpu, jetson too
 	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test,keras,postgres

@@ -93,4 +93,5 @@ def finished(tmp_path_factory):
     code, out, err = place.call("run", "tiny.yaml")
     assert code == 0, err
     place.out = out
+    place.names = {path.name for path in place.run_folder.iterdir()}  # before anybody reads it
     return place

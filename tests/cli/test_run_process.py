@@ -47,7 +47,7 @@ def test_run_ends_with_the_front_and_writes_every_file(finished):
     assert "3 candidates: 3 finished" in finished.out
     assert "report: runs/tiny/report.html" in finished.out
     folder = finished.run_folder
-    names = {path.name for path in folder.iterdir()}
+    names = finished.names
     assert {"run.json", "study.yaml", "space.yaml", "study.db", "report.html", "log.txt"} <= names
     assert not [name for name in names if name.endswith(("-wal", "-shm"))]
     for number in range(3):
