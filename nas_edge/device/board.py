@@ -20,19 +20,17 @@ NVPMODEL_TIMEOUT_S = 5.0
 # Jetson Linux by its first number -> JetPack.
 _JETPACK = {"32": "4", "34": "5", "35": "5", "36": "6", "38": "7", "39": "7"}
 _WHEEL_5 = "torch-2.1.0a0+41361538.nv23.06-cp38-cp38-linux_aarch64.whl"
-# From where a JetPack's own builds of torch come; the package registry's do not see its GPU.
+_NVIDIA_PAGE = 'its page "Installing PyTorch for Jetson Platform"'
+_ANY = f"install NVIDIA's torch wheel for this JetPack ({_NVIDIA_PAGE})"
+# From where a JetPack's own builds of torch come; those of plain pip do not see its GPU.
 TORCH_FOR = {
-    "5": "pip install --force-reinstall --no-deps https://developer.download.nvidia.com/compute/"
-    f"redist/jp/v512/pytorch/{_WHEEL_5}",
-    "6": "pip install --force-reinstall --index-url https://pypi.jetson-ai-lab.io/jp6/cu126 torch "
-    "torchvision",
-    "7": "pip install --force-reinstall --index-url https://download.pytorch.org/whl/cu130 torch "
-    "torchvision",
+    "5": f"download NVIDIA's {_WHEEL_5} ({_NVIDIA_PAGE}) and run "
+    f"`pip install --force-reinstall --no-deps {_WHEEL_5}`",
+    "6": "run `pip install --force-reinstall --index-url INDEX torch torchvision` with NVIDIA's "
+    f"index for JetPack 6 ({_NVIDIA_PAGE})",
+    "7": "run `pip install --force-reinstall --index-url INDEX torch torchvision` with PyTorch's "
+    'index for CUDA 13.0 ("Start locally" on its site)',
 }
-_NVIDIA_PAGE = (
-    "install NVIDIA's torch wheel for this JetPack (its page \"Installing PyTorch for Jetson "
-    'Platform")'
-)
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Board:
     @property
     def torch_command(self) -> str:
         """The command that installs a torch which sees this board's GPU."""
-        return TORCH_FOR.get(self.jetpack[:1], _NVIDIA_PAGE)
+        return TORCH_FOR.get(self.jetpack[:1], _ANY)
 
 
 def find_board(root: Path = Path("/")) -> Optional[Board]:

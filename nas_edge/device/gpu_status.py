@@ -191,8 +191,8 @@ def _why_torch_sees_none(driver_version: str) -> str:
     if torch.version.cuda is None:
         return (
             f"torch {torch.__version__} is built without CUDA and does not use this machine's GPU; "
-            "run `pip install --force-reinstall --index-url https://pypi.org/simple torch "
-            "torchvision` (not on ARM: see https://pytorch.org/get-started), or use --device cpu"
+            "run `pip install --force-reinstall torch torchvision` with the index of a CUDA build "
+            '("Start locally" on PyTorch\'s site names it), or use --device cpu'
         )
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:

@@ -149,12 +149,13 @@ def _install_torchvision(torch: str, board: Optional[Board]) -> str:
             "pip install --no-deps --no-build-isolation "
             f"git+https://github.com/pytorch/vision@v{version}.0"
         )
-    index = re.search(r"--index-url \S+", board.torch_command) if board else None
+    install = f"pip install --force-reinstall --no-deps 'torchvision=={version}.*'"
     build = re.search(r"\+(cpu|cu\d+)$", torch)
-    source = index.group() + " " if index else ""
-    if not board and build:  # the registry's build fits the registry's torch only
-        source = f"--index-url https://download.pytorch.org/whl/{build.group(1)} "
-    return f"pip install --force-reinstall --no-deps {source}'torchvision=={version}.*'"
+    if board:
+        return f"{install} with the --index-url that the board's torch came from"
+    if build:  # plain pip's build fits plain pip's torch only
+        return f"{install} with the --index-url of PyTorch's {build.group(1)} builds"
+    return install
 
 
 def torch_checks(found: TorchImport, board: Optional[Board], wanted: str) -> List[Check]:

@@ -75,7 +75,12 @@ def test_removed_jetpack_package_is_not_believed(root):
 
 @pytest.mark.parametrize(
     ("first", "jetpack", "command"),
-    [("R35", "5", "cp38-cp38"), ("R36", "6", "jp6"), ("R38", "7", "cu130"), ("R99", "", "page")],
+    [
+        ("R35", "5", "pip install --force-reinstall --no-deps torch-2.1.0a0+41361538.nv23.06-cp38"),
+        ("R36", "6", "index for JetPack 6"),
+        ("R38", "7", "index for CUDA 13.0"),
+        ("R99", "", "page"),
+    ],
 )
 def test_release_decides_where_torch_comes_from(root, first, jetpack, command):
     put(root, "etc/nv_tegra_release", RELEASE.replace("R35", first))
