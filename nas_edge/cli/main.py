@@ -143,6 +143,12 @@ def run(study: str, quiet: bool, **options: Any) -> None:
 )
 @click.option("--image-size", type=click.IntRange(8, 2048), help="[default: 224; synthetic 48]")
 @click.option(
+    "--bn-momentum",
+    type=_NumberRange(0, 1, min_open=True),
+    help="Of normalisations, in PyTorch's sense [default: as each network has it in Keras; "
+    "synthetic 0.1]",
+)
+@click.option(
     "--out",
     metavar="DIR",
     type=click.Path(),

@@ -42,6 +42,7 @@ def reproduction_config(
     data: Optional[str] = None,
     epochs: Optional[int] = None,
     image_size: Optional[int] = None,
+    bn_momentum: Optional[float] = None,
     seed: int = 0,
 ) -> StudyConfig:
     """Return the study that a reproduction is.
@@ -54,6 +55,7 @@ def reproduction_config(
         data: Folder of images; none for the synthetic set.
         epochs: Instead of the paper's.
         image_size: Side in pixels, instead of the paper's.
+        bn_momentum: Of normalisations, in PyTorch's sense, instead of each network's in Keras.
         seed: Of the trainings.
     Raises:
         ConfigError: If a folder is missing or a value breaks a rule.
@@ -70,7 +72,7 @@ def reproduction_config(
         "name": f"reproduce-{task}-{setting}",
         "space": SPACE,
         "data": section,
-        "recipe": _recipe(task, setting, recipe, epochs, image_size),
+        "recipe": {**_recipe(task, setting, recipe), **_given(epochs, image_size, bn_momentum)},
         "seed": seed,
         "artifacts": {"weights": True},
         "limits": {"candidate_time": "30d", "silence": "30min"},
@@ -78,9 +80,7 @@ def reproduction_config(
     return validated(StudyConfig, study, "reproduce")
 
 
-def _recipe(
-    task: str, setting: str, name: str, epochs: Optional[int], image_size: Optional[int]
-) -> Dict[str, Any]:
+def _recipe(task: str, setting: str, name: str) -> Dict[str, Any]:
     recipe = dict(RECIPES[name])
     if task == "synthetic":
         recipe.update(SYNTHETIC_RECIPE)
@@ -90,5 +90,11 @@ def _recipe(
         recipe["augmentation"] = CALTECH_AUGMENTATION
     if setting == "frozen":
         recipe["trainable"] = "head"
-    given = {"epochs": epochs, "image_size": image_size}
-    return {**recipe, **{key: value for key, value in given.items() if value is not None}}
+    return recipe
+
+
+def _given(
+    epochs: Optional[int], image_size: Optional[int], bn_momentum: Optional[float]
+) -> Dict[str, Any]:
+    values = {"epochs": epochs, "image_size": image_size, "bn_momentum": bn_momentum}
+    return {key: value for key, value in values.items() if value is not None}

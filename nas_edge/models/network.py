@@ -7,7 +7,7 @@ given a new head for another task.
 
 from __future__ import annotations
 
-from typing import List, Mapping, Tuple
+from typing import Dict, List, Mapping, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -98,6 +98,18 @@ def take_body(model: nn.Module, state: Mapping[str, Tensor], head: str, source: 
     Raises:
         StudyError: If the other is not the same network.
     """
+    body = matching_body(model, state, head, source)
+    model.load_state_dict({**model.state_dict(), **body})
+
+
+def matching_body(
+    model: nn.Module, state: Mapping[str, Tensor], head: str, source: str
+) -> Dict[str, Tensor]:
+    """Return what of a trained state is not the head's; the arguments are those of `take_body`.
+
+    Raises:
+        StudyError: If the state is not of the same network.
+    """
     own = model.state_dict()
     body = {name: value for name, value in state.items() if not name.startswith(f"{head}.")}
     expected = {name for name in own if not name.startswith(f"{head}.")}
@@ -106,8 +118,7 @@ def take_body(model: nn.Module, state: Mapping[str, Tensor], head: str, source: 
             f"{source}: must hold the weights of the same network, but holds another's; name the "
             "run and trial that trained it"
         )
-    if not any(value.is_meta for value in own.values()):  # there, the shapes were the question
-        model.load_state_dict({**own, **body})
+    return body
 
 
 def _on_meta(network: Network, num_outputs: int) -> nn.Module:

@@ -75,14 +75,14 @@ def _check_weights(path: Path, network: Network) -> None:
     """Refuse, before a trial is made of it, a file that a training could not begin with."""
     import torch
 
-    from nas_edge.models.network import build_network, head_of, prepare_network, take_body
+    from nas_edge.models.network import build_network, head_of, matching_body, prepare_network
     from nas_edge.training.weights import load_weights
 
     state = load_weights(path).state
     prepare_network(network)
     with torch.device("meta"):
         model = build_network(network, 1)
-    take_body(model, state, head_of(network), str(path))
+    matching_body(model, state, head_of(network), str(path))
 
 
 def _network_of(run: Run, record: TrialRecord) -> Network:

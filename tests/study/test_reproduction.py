@@ -131,6 +131,8 @@ def test_the_authors_settings_by_task():
     pcb = reproduction_config("pcb", "frozen", "fixed", data="x")
     assert (pcb.recipe.epochs, pcb.recipe.trainable) == (60, "head")
     assert (pcb.recipe.loss, pcb.recipe.augmentation) == ("cross_entropy", AugmentationConfig())
+    other = reproduction_config("pcb", "scratch", "paper", data="x", bn_momentum=0.1)
+    assert (pcb.recipe.bn_momentum, other.recipe.bn_momentum) == (0.01, 0.1)
     tuned = reproduction_config("pcb", "finetune", "paper", data="x")
     assert (tuned.recipe.epochs, tuned.recipe.trainable) == (20, "all")
 
