@@ -1,4 +1,7 @@
-"""Real `nas-edge` processes on a study that takes seconds."""
+"""Real `nas-edge` processes on a study that takes seconds.
+
+The modules beside this file can be imported by their name.
+"""
 
 import os
 import subprocess
@@ -9,6 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).parent))
 
 TINY_SPACE = {
     "name": "tiny",

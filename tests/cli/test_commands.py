@@ -1,32 +1,21 @@
 """The commands other than run, and how errors reach the user."""
 
-import inspect
 import json
 import os
 import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
+from in_process import call, error_of
 
 from nas_edge import __version__, open_run
-from nas_edge.cli.main import SAVER_NAMES, main
+from nas_edge.cli.main import SAVER_NAMES
 
 HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "matplotlib", "sqlalchemy")
 COMMANDS = ([], ["run"], ["front"], ["report"], ["show"], ["estimate"], ["spaces"], ["studies"])
 COMMANDS += (["data"], ["data", "synthetic"], ["data", "audit"], ["data", "fetch"])
 COMMANDS += (["data", "fetch", "caltech101"], ["data", "prepare-pcb"], ["doctor"], ["reproduce"])
 COMMANDS += (["paper"], ["paper", "tables"], ["paper", "figures"])
-
-
-def runner():
-    """Click 8.1 mixes the two streams unless told not to; later ones cannot."""
-    options = inspect.signature(CliRunner).parameters
-    return CliRunner(mix_stderr=False) if "mix_stderr" in options else CliRunner()
-
-
-def call(*arguments):
-    return runner().invoke(main, [str(one) for one in arguments], prog_name="nas-edge")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -84,14 +73,6 @@ def test_wrong_option_exits_2_with_the_usage(arguments):
     assert result.exit_code == 2
     assert "Usage:" in result.stderr
     assert "Traceback" not in result.output
-
-
-def error_of(result, code=2):
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    assert result.stderr.startswith("nas-edge: error: ")
-    assert result.stderr.count("\n") == 1
-    return result.stderr
 
 
 def test_unknown_study_lists_the_shipped_ones():

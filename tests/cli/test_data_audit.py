@@ -1,26 +1,22 @@
 """`nas-edge data audit`: exit codes, what is printed where, and a clean copy."""
 
-import inspect
 import json
 import os
 import shutil
 import subprocess
 import sys
 
+import in_process
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
-from nas_edge.cli.main import audit, main
+from nas_edge.cli.main import audit
 from nas_edge.data.audit import NEAR_DISTANCE
 
 
 def call(*arguments):
-    """Click 8.1 mixes the two streams unless told not to; later ones cannot."""
-    options = inspect.signature(CliRunner).parameters
-    runner = CliRunner(mix_stderr=False) if "mix_stderr" in options else CliRunner()
-    return runner.invoke(main, ["data", "audit", *map(str, arguments)], prog_name="nas-edge")
+    return in_process.call("data", "audit", *arguments)
 
 
 def draw(path, seed):

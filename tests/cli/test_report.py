@@ -1,10 +1,9 @@
 """`nas-edge report`: several runs, other formats, and what it refuses."""
 
 import pytest
-from click.testing import CliRunner
+from in_process import call
 
 from nas_edge import Measurement, run_study
-from nas_edge.cli.main import main
 
 
 class Numbers:
@@ -28,10 +27,6 @@ def runs(tmp_path_factory):
     for name, seed in (("a", 0), ("b", 1)):
         run_study(Numbers(), measure, trials=3, out=folder / name, seed=seed, sampler="random")
     return folder / "a", folder / "b"
-
-
-def call(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def test_report_of_a_run_stands_in_its_folder(runs):
