@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional
 
-import numpy as np
-
+from nas_edge.candidate.measurement import FINISHED
 from nas_edge.dashboard.importance import importances
 from nas_edge.dashboard.snapshot import Snapshot
-from nas_edge.pareto import hypervolume_history, reference_point_of
-from nas_edge.report.figures import escaped, front_figure, hypervolume_figure, plot_layout
+from nas_edge.report.course import steps
+from nas_edge.report.figures import escaped, front_figure, plot_layout
 from nas_edge.report.rows import metric_title
-from nas_edge.study.records import TrialRecord, comparable, front_of, losses_of
+from nas_edge.study.records import TrialRecord, comparable, front_of
 
 DEFAULT_FRONTIER = 0.7  # of accuracy, in the paper's Figure 4
 _LINE = "#0b6e4f"
@@ -26,10 +25,8 @@ def study_plots(snapshot: Snapshot, accuracy_frontier: float = DEFAULT_FRONTIER)
     records, objectives = snapshot.records, snapshot.objectives
     figures = {
         "front": _titled(front_figure(records, objectives, accuracy_frontier), "The front"),
-        "hypervolume-by-candidate": _titled(
-            hypervolume_figure(records, objectives), "Growth of the front, by candidate"
-        ),
-        "hypervolume-by-hours": hours_figure(snapshot),
+        "hypervolume-by-candidate": growth_figure(snapshot, by_hours=False),
+        "hypervolume-by-hours": growth_figure(snapshot, by_hours=True),
     }
     shares = importances(snapshot)
     if shares:
@@ -40,37 +37,32 @@ def study_plots(snapshot: Snapshot, accuracy_frontier: float = DEFAULT_FRONTIER)
     return figures
 
 
-def hours_figure(snapshot: Snapshot) -> Any:
-    """Return the front's hypervolume over the device's time, failed candidates' included."""
+def growth_figure(snapshot: Snapshot, by_hours: bool) -> Any:
+    """Return the front's hypervolume over finished candidates, or over the time of them all."""
     import plotly.graph_objects as go
 
-    finished = comparable(snapshot.records, snapshot.objectives)
-    losses = losses_of(finished, snapshot.objectives)
-    volumes = hypervolume_history(losses, reference_point_of(losses))
-    share = volumes / volumes[-1] if volumes[-1] > 0 else np.zeros_like(volumes)
-    spent_s, total_s = {}, 0.0
-    for record in snapshot.records:
-        total_s += record.measurement.wall_s
-        spent_s[record.number] = total_s
+    course = steps(snapshot.records, snapshot.objectives)
+    finished = [step for step in course if step.outcome == FINISHED]
     figure = go.Figure()
     figure.add_scatter(
-        x=[spent_s[record.number] / 3600 for record in finished],
-        y=share.tolist(),
+        x=[step.end_s / 3600 if by_hours else i for i, step in enumerate(finished, 1)],
+        y=[step.share for step in finished],
         mode="lines+markers",
         line={"shape": "hv", "color": _LINE},
-        text=[escaped(record.name) for record in finished],
-        hovertemplate="%{text}<br>%{x:.3g} h: %{y:.1%}<extra></extra>",
+        text=[escaped(step.name) for step in finished],
+        hovertemplate=f"%{{text}}<br>{'%{x:.3g} h: ' if by_hours else ''}%{{y:.1%}}<extra></extra>",
         showlegend=False,
     )
     figure.update_layout(
         **plot_layout(),
-        xaxis_title="device-hours",
+        xaxis_title="device-hours" if by_hours else "candidates finished",
         xaxis_rangemode="tozero",
         yaxis_title="hypervolume (share of the last)",
         yaxis_range=[0, 1.05],
         yaxis_tickformat=".0%",
     )
-    return _titled(figure, "Growth of the front, by device-hours")
+    how = "device-hours" if by_hours else "candidate"
+    return _titled(figure, f"Growth of the front, by {how}")
 
 
 def importance_figure(shares: Dict[str, Dict[str, float]]) -> Any:

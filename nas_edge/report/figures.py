@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Sequence
 
-import numpy as np
-
 from nas_edge.candidate.measurement import METRICS
-from nas_edge.pareto import hypervolume_history, quadrants, reference_point_of
+from nas_edge.pareto import quadrants
 from nas_edge.report.rows import format_metric, metric_title, training_text
-from nas_edge.study.records import TrialRecord, comparable, direction_of, front_of, losses_of
+from nas_edge.study.records import TrialRecord, comparable, direction_of, front_of
 
 _FRONT = "#0b6e4f"
 _OTHER = "#9aa5b1"
@@ -85,36 +83,6 @@ def front_figure(
 def has_quadrants(objectives: Sequence[str]) -> bool:
     """Return whether the axes are those of the paper's Figure 4: accuracy and memory."""
     return objectives[0].endswith("accuracy") and objectives[1].endswith("memory")
-
-
-def hypervolume_figure(records: Sequence[TrialRecord], objectives: Sequence[str]) -> Any:
-    """Return the front's hypervolume after each finished candidate, as a share of the last."""
-    import plotly.graph_objects as go
-
-    finished = comparable(records, objectives)
-    figure = go.Figure()
-    if finished:
-        losses = losses_of(finished, objectives)
-        volumes = hypervolume_history(losses, reference_point_of(losses))
-        share = volumes / volumes[-1] if volumes[-1] > 0 else np.zeros_like(volumes)
-        figure.add_scatter(
-            x=list(range(1, len(finished) + 1)),
-            y=share.tolist(),
-            mode="lines+markers",
-            line={"shape": "hv", "color": _FRONT},
-            text=[escaped(r.name) for r in finished],
-            hovertemplate="%{text}<br>%{y:.1%}<extra></extra>",
-            showlegend=False,
-        )
-    figure.update_layout(
-        **plot_layout(),
-        xaxis_title="candidates finished",
-        yaxis_title="hypervolume (share of the last)",
-        yaxis_range=[0, 1.05],
-        yaxis_tickformat=".0%",
-        height=300,
-    )
-    return figure
 
 
 def _add_points(
