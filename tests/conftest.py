@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,8 +30,13 @@ def _is_jetson():
     )
 
 
+def _browser():
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 def _has_browser():
-    return any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    return _browser() is not None
 
 
 NEEDS = {
@@ -39,6 +45,41 @@ NEEDS = {
     "browser": (_has_browser, "no Chromium"),
     "keras": (lambda: find_spec("keras") is not None, "the extra `keras` is not installed"),
 }
+
+
+@pytest.fixture(scope="session")
+def chromium_command():
+    """The browser without a window and without calls of its own; a profile and a page follow."""
+    return [
+        _browser(),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
+
+
+@pytest.fixture
+def mount_disk(tmp_path):
+    """Return a function that mounts a disk of some MiB and returns its place."""
+    mounted = []
+
+    def mount(mib):
+        place = tmp_path / "disk"
+        place.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(place)]
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("cannot mount a small disk here")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:  # lazily: a process that ends may still hold a file
+        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ The screenshots are kept in the folder that NAS_EDGE_SCREENSHOTS names, or in py
 
 import os
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,17 +16,6 @@ from nas_edge import open_run
 pytest.importorskip("optuna_dashboard")
 pytestmark = pytest.mark.browser
 
-OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
 LOADED_MS = 20_000  # of the page's own clock, which runs ahead where nothing happens
 
 
@@ -66,18 +54,16 @@ def screenshots(tmp_path_factory):
 
 
 @pytest.fixture
-def chromium(tmp_path):
+def chromium(tmp_path, chromium_command):
     """Return what opens a URL, keeps a screenshot of it, and returns the page."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = next(filter(None, map(shutil.which, names)))
     count = iter(range(100))
 
     def call(url, *more):
         profile = tmp_path / f"profile{next(count)}"
         done = subprocess.run(
             [
-                program,
-                *OPTIONS,
+                *chromium_command,
+                "--hide-scrollbars",
                 f"--user-data-dir={profile}",
                 f"--virtual-time-budget={LOADED_MS}",
                 *more,

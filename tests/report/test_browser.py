@@ -7,7 +7,6 @@ the document; the browser prints the document and, on stderr, its console.
 import html
 import json
 import re
-import shutil
 import subprocess
 import time
 from dataclasses import replace
@@ -21,17 +20,6 @@ from nas_edge.report.rows import front_rows, paper_record
 pytestmark = pytest.mark.browser
 
 DESKTOP, PHONE = (1280, 900), (390, 844)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-logging=stderr",
-]
 START = """
 const seen = {};
 const all = (selector) => [...document.querySelectorAll(selector)];
@@ -53,10 +41,8 @@ addEventListener("message", (event) => { seen.textContent = event.data; });
 
 
 @pytest.fixture
-def visit(tmp_path):
+def visit(tmp_path, chromium_command):
     """Return the function that opens a page, runs a script in it, and returns what it saw."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    browser = next(filter(None, map(shutil.which, names)), None)
 
     def visit(page, script, size=DESKTOP, flags=()):
         probe = f"<script>{{{START}{script}{END}}}</script></body>"
@@ -64,7 +50,8 @@ def visit(tmp_path):
         (tmp_path / "page.html").write_text(page, encoding="utf-8")
         frame = tmp_path / "frame.html"
         frame.write_text(FRAME.replace("WIDTH", str(size[0])).replace("HEIGHT", str(size[1])))
-        command = [browser, *FLAGS, *flags, f"--user-data-dir={tmp_path / 'profile'}"]
+        command = [*chromium_command, "--enable-logging=stderr", *flags]
+        command += [f"--user-data-dir={tmp_path / 'profile'}"]
         command += ["--window-size=1280,900", "--virtual-time-budget=2000", "--dump-dom"]
         done = subprocess.run([*command, frame.as_uri()], capture_output=True, timeout=120)
         console = [line for line in done.stderr.decode().splitlines() if ":CONSOLE" in line]
