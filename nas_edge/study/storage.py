@@ -158,13 +158,24 @@ def _next_step(error: BaseException, url: str) -> str:
 
 
 def _use_write_ahead(url: str) -> None:
-    """Put the file into write-ahead mode, which it keeps."""
+    """Put the file into write-ahead mode, which it keeps.
+
+    SQLite's own timeout does not wait for another process that is changing the mode.
+    """
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
     try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        while True:
+            try:
+                with engine.connect() as connection:
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                return
+            except sqlalchemy.exc.OperationalError as err:
+                if "database is locked" not in str(err) or time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.1)
     finally:
         engine.dispose()
 

@@ -1,5 +1,6 @@
 """Storages that are gone, broken, full, of another version, or never were."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -210,23 +211,26 @@ def test_folder_that_is_not_utf8_is_refused(tmp_path, letters, table):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
-def test_two_that_make_one_sqlite_storage_at_once_both_get_it(tmp_path):
+def test_those_that_make_one_sqlite_storage_at_once_all_get_it(tmp_path):
+    # Again and again in the same processes, which are in step: the moment is short.
     code = (
-        "import sys, time; from nas_edge.study.storage import open_storage\n"
-        "import optuna, sqlalchemy; sys.stdin.readline(); open_storage(sys.argv[1])"
+        "import sys; from nas_edge.study.storage import open_storage\n"
+        "import optuna, sqlalchemy\n"
+        "for line in sys.stdin: open_storage(line.strip()); print('made', flush=True)"
     )
-    for attempt in range(3):
-        url = f"sqlite:///{tmp_path}/{attempt}.db"
-        both = [
-            subprocess.Popen([sys.executable, "-c", code, url], stdin=subprocess.PIPE)
-            for _ in range(2)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with contextlib.ExitStack() as stack:
+        makers = [
+            stack.enter_context(subprocess.Popen([sys.executable, "-c", code], **pipes))
+            for _ in range(3)
         ]
-        for one in both:
-            one.stdin.write(b"go\n")
-            one.stdin.flush()
-        assert [one.wait(timeout=60) for one in both] == [0, 0]
-        for one in both:
-            one.stdin.close()
+        for attempt in range(20):
+            for maker in makers:
+                maker.stdin.write(f"sqlite:///{tmp_path}/{attempt}.db\n")
+                maker.stdin.flush()
+            assert [maker.stdout.readline() for maker in makers] == ["made\n"] * 3
+        for maker in makers:
+            maker.stdin.close()
 
 
 def test_folder_that_no_database_url_can_name_is_refused(tmp_path, letters, table):
