@@ -224,7 +224,7 @@ def test_those_that_make_one_sqlite_storage_at_once_all_get_it(tmp_path):
             stack.enter_context(subprocess.Popen([sys.executable, "-c", code], **pipes))
             for _ in range(3)
         ]
-        for attempt in range(20):
+        for attempt in range(10):
             for maker in makers:
                 maker.stdin.write(f"sqlite:///{tmp_path}/{attempt}.db\n")
                 maker.stdin.flush()
