@@ -61,7 +61,7 @@ def test_other_formats_stand_beside_it(runs, kind, suffix, start):
 def test_a_run_given_twice_is_refused(runs):
     result = call("report", runs[0], runs[0].parent / "b" / ".." / "a")
     assert result.exit_code == 2
-    assert "each RUN must be given once" in result.output
+    assert "each RUN must be given once" in result.stderr
 
 
 def test_a_picture_never_replaces_a_folder(runs, tmp_path):
