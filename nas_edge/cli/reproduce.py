@@ -49,6 +49,16 @@ def reproduce_command(
     report = write_report(run)
     _print_rows(run, list(wanted))
     click.echo(f"report: {report}")
+    failed = [
+        r.name for r in run.records if r.reference in wanted and not r.measurement.is_finished
+    ]
+    if failed:
+        click.echo(
+            f"no figures of {', '.join(failed)}: the run keeps what happened; to train again, give "
+            "another folder with --out",
+            err=True,
+        )
+        click.get_current_context().exit(1)
 
 
 def _names(networks: Tuple[str, ...], every: bool, source: Optional[str]) -> Sequence[str]:

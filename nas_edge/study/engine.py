@@ -227,9 +227,10 @@ def _measure(session: Session, number: int, point: Any, folder: Path) -> Measure
         folder,
         lambda message: session.on_event({**message, "number": number}),
     )
-    bind = getattr(session.evaluator, "bind", None)
+    evaluator = session.evaluator
+    measure = evaluator.bind(job) if hasattr(evaluator, "bind") else evaluator
     started = time.monotonic()
-    measurement = (bind(job) if bind else session.evaluator)(point)
+    measurement = measure(point)
     _check_metrics(session.objectives, measurement)
     if not measurement.wall_s:
         measurement = replace(measurement, wall_s=time.monotonic() - started)

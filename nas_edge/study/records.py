@@ -51,11 +51,21 @@ def records_of(trials: Iterable[Any]) -> List[TrialRecord]:
 
 
 def record_of(trial: Any) -> Optional[TrialRecord]:
-    """Return a finished trial's record, or None if it repeats another or was never measured."""
+    """Return a finished trial's record, or None if it repeats another or was never measured.
+
+    Raises:
+        StudyError: If something else has changed what was measured.
+    """
     attrs = trial.user_attrs
     if MEASUREMENT not in attrs or DUPLICATE_OF in attrs:
         return None
-    measured = Measurement.from_dict({**attrs[MEASUREMENT], "history": attrs.get(HISTORY, [])})
+    try:
+        measured = Measurement.from_dict({**attrs[MEASUREMENT], "history": attrs.get(HISTORY, [])})
+    except (KeyError, TypeError, ValueError, AttributeError) as err:
+        raise StudyError(
+            f"trial {trial.number}: what the storage holds of its measurement is damaged "
+            f"({type(err).__name__}: {err}); restore the storage, or delete this trial from it"
+        ) from err
     return TrialRecord(trial.number, attrs[KEY], attrs[POINT], attrs.get(REFERENCE), measured)
 
 

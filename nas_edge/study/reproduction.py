@@ -106,7 +106,7 @@ def run_reproduction(
         return run_in(
             folder,
             space,
-            NamedEvaluator(evaluator, config.seed),  # type: ignore[arg-type]  # it is bound first
+            NamedEvaluator(evaluator, config.seed),
             objectives=config.objectives,
             trials=None,
             sampler="random",

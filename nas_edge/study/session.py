@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Protocol, Sequence, Union
 
+from nas_edge.candidate.evaluator import Job
 from nas_edge.candidate.measurement import Measurement
 from nas_edge.config.study import SamplerConfig
 from nas_edge.errors import EnvironmentProblem
@@ -14,7 +15,18 @@ from nas_edge.study.run_folder import RunFolder
 from nas_edge.study.storage import sqlite_file
 
 Event = Dict[str, Any]
-Evaluator = Callable[[Any], Measurement]
+Measure = Callable[[Any], Measurement]
+
+
+class Bindable(Protocol):
+    """An evaluator that is told which trial it works for."""
+
+    def bind(self, job: Job) -> Measure:
+        """Return the evaluator of one trial."""
+        ...
+
+
+Evaluator = Union[Measure, Bindable]
 
 
 @dataclass(frozen=True)

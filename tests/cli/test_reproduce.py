@@ -29,6 +29,19 @@ def test_a_networks_row_stands_beside_the_published_one(workplace, images):
     assert (run.folder.path / "report.html").is_file()
 
 
+def test_a_network_that_fails_is_said_and_how_to_train_it_again(workplace, images):
+    too_short = (
+        "from nas_edge.candidate.process import ChildLimits\n"
+        "from nas_edge.study import reproduction\n"
+        "reproduction.ChildLimits = lambda *_: ChildLimits(0.01, 60)\n"
+    )
+    options = ("--task", "pcb", "--data", images, "--image-size", 32, "--epochs", 1)
+    code, out, err = workplace.call("reproduce", "mobilenetv2", *options, code=too_short)
+    assert code == 1, err
+    assert "hung: " in out
+    assert "no figures of mobilenetv2: the run keeps what happened; to train again, give" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,7 @@
 """Records: fronts by hand, what may not be mixed, tables."""
 
+import contextlib
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -85,3 +87,16 @@ def test_run_finds_references_and_trials(tmp_path, with_references, table):
     with pytest.raises(StudyError, match="has no measured trial 9; the numbers there are: 0, 1, 2"):
         run.record(9)
     assert len(run.frame()) == 3
+
+
+def test_a_damaged_measurement_is_named_with_its_trial(tmp_path, with_references, table):
+    run_study(with_references, table, trials=2, out=tmp_path / "run")
+    with contextlib.closing(sqlite3.connect(tmp_path / "run" / "study.db")) as database, database:
+        database.execute(
+            'UPDATE trial_user_attributes SET value_json = \'{"outcome": "fine"}\' '
+            "WHERE key = 'nas_edge:measurement' AND trial_id = 2"
+        )
+    with pytest.raises(
+        StudyError, match=r"trial 1: .* is damaged \(KeyError: 'metrics'\); restore"
+    ):
+        open_run(tmp_path / "run")
