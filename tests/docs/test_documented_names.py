@@ -1,8 +1,10 @@
 """Public names, exit codes, rooms, extras and links: what the documentation tells is there."""
 
+import ast
 import dataclasses
 import inspect
 import re
+from importlib import import_module
 
 import pytest
 
@@ -80,3 +82,16 @@ def test_links_within_the_repository_lead_somewhere(pages):
             target = link.partition("#")[0]
             if target and "://" not in target:
                 assert (page.path.parent / target).exists(), f"{name}: {link}"
+
+
+def test_names_that_examples_import_are_there(pages):
+    imported = set()
+    for page in pages.values():
+        for block in page.code_blocks("python"):
+            for node in ast.walk(ast.parse(block.text)):
+                if isinstance(node, ast.ImportFrom) and node.module.startswith("nas_edge"):
+                    imported.update((node.module, alias.name) for alias in node.names)
+
+    assert imported
+    for module, name in imported:
+        assert hasattr(import_module(module), name), f"from {module} import {name}"
