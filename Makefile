@@ -14,7 +14,7 @@ QUICK := not slow and not browser and not gpu and not jetson and not keras
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all test-browser test-floor lint format clean
+.PHONY: help venv demo test test-all test-browser test-floor lint format docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
@@ -51,6 +51,13 @@ format: ## let ruff mend what it can
 	@$(PYTHON) scripts/make_venv.py $(VENV) --extras dev
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: ## the documentation in build/docs, warnings as errors (Python 3.11 or newer)
+	@$(PYTHON) scripts/make_venv.py $(VENV) --extras docs
+	@$(BIN)/python -c "import sphinx" 2> /dev/null || { \
+	  echo "error: the documentation needs Python 3.11 or newer: make PYTHON=python3.11 docs" >&2; exit 3; }
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs
+	@echo "build/docs/index.html"
 
 clean: ## remove .venv, caches and builds; runs/ stays
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -47,7 +47,13 @@ METRICS: Dict[str, MetricKind] = {
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure, its unit, and what it was read from."""
+    """A figure, its unit, and what it was read from.
+
+    Args:
+        value: Finite.
+        unit: E.g. "bytes"; empty where none is known.
+        source: The meter's own words.
+    """
 
     value: float
     unit: str
@@ -58,9 +64,16 @@ class Metric:
 class Measurement:
     """Everything that one candidate gave.
 
-    ``outcome`` is one of `OUTCOMES`; ``reason`` says why it is not "finished". ``details`` holds
-    plain data that explains the figures, e.g. the epoch the training was resumed from.
-
+    Args:
+        outcome: One of `OUTCOMES`.
+        reason: Why it is not "finished".
+        metrics: Figures by name; `METRICS` says what the known names mean.
+        history: One row an epoch.
+        seed: Of the training.
+        device: Kind, name, cores and memory of what trained.
+        versions: Of what the figures depend on.
+        wall_s: How long all of it took.
+        details: Plain data that explains the figures, e.g. the epoch it was resumed from.
     Raises:
         ValueError: If the outcome is unknown, or a figure is NaN or infinite.
     """

@@ -256,7 +256,7 @@ class ArtifactsConfig(FrozenModel):
 
 
 class StudyConfig(FrozenModel):
-    """A study file."""
+    """A study file: what is searched, on which images, how candidates are trained, for how long."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
     description: str = ""

@@ -43,7 +43,7 @@ class ImageSet:
 
     @property
     def num_outputs(self) -> int:
-        """Logits: one for two classes, as the paper has it, else one a class."""
+        """The number of logits, one for two classes, as the paper has it, else one a class."""
         return 1 if len(self.class_names) == 2 else len(self.class_names)
 
     @property

@@ -41,8 +41,8 @@ def relations(losses: npt.ArrayLike, reference: npt.ArrayLike) -> Tuple[str, ...
         losses: Shape (n, m), lower is better, finite.
         reference: Shape (m,), losses of the row to compare with, finite.
     Returns:
-        n words: "dominates" (the row is nowhere worse than the reference and somewhere better),
-        "equal", "dominated" (by the reference), or "incomparable".
+        A word for each row. "dominates" (it is nowhere worse than the reference and somewhere
+        better), "equal", "dominated" (by the reference), or "incomparable".
     Raises:
         ParetoError: If an argument is malformed.
     """

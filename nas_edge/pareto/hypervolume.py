@@ -48,8 +48,8 @@ def reference_point_of(losses: npt.ArrayLike, margin: float = 0.1) -> Floats:
 
     Per column: nadir + margin * (nadir - ideal), where ideal and nadir are the best and the worst
     value on the front. A column in which the front has one value only has no range; there the step
-    is margin * |nadir|, or margin if the nadir is 0. Dominated rows do not move the point, and it
-    is strictly worse than every row of the front, so that each distinct one has a share.
+    is margin * abs(nadir), or margin if the nadir is 0. Dominated rows do not move the point, and
+    it is strictly worse than every row of the front, so that each distinct one has a share.
 
     To compare runs, take the point once (from all of their rows together) and keep it: volumes
     under different points are not comparable.

@@ -25,7 +25,7 @@ def to_losses(values: npt.ArrayLike, directions: Sequence[str]) -> npt.NDArray[n
         values: Shape (n, m), finite, in any units.
         directions: One of "minimize" and "maximize" for each of the m columns.
     Returns:
-        A new array, shape (n, m): the columns to maximize are negated, the others copied.
+        A new array, shape (n, m); the columns to maximize are negated, the others copied.
     Raises:
         ParetoError: If values is not such a table, or directions does not fit its columns.
     """

@@ -35,8 +35,12 @@ SCRIPTS = (
 def write_report(
     runs: Runs, out: Optional[Path] = None, accuracy_frontier: Optional[float] = None
 ) -> Path:
-    """Write the report and return its path (``report.html`` in the first run's folder by default).
+    """Write the report about a run, or several side by side, and return its path.
 
+    Args:
+        runs: One of `open_run`, or several.
+        out: The file; ``report.html`` in the first run's folder by default.
+        accuracy_frontier: Of the paper's quadrants; each study's own by default.
     Raises:
         ConfigError: If the path is a folder, a device or a pipe.
         EnvironmentProblem: If the file cannot be written.

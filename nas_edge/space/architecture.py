@@ -125,7 +125,7 @@ class Architecture:
 
     @cached_property
     def key(self) -> str:
-        """Canonical key: two spellings of one network share it, two networks do not."""
+        """The canonical key, which two spellings of one network share and two networks do not."""
         return hashlib.sha256(repr(self.plan).encode()).hexdigest()[:12]
 
     def parameters(self) -> Dict[str, Any]:

@@ -20,6 +20,11 @@ from nas_edge.space.references import reference_architecture, reference_name
 class SearchSpace:
     """Every combination of the choices' values.
 
+    Args:
+        name: The space's.
+        choices: Values by flat name, e.g. ``entry.width1``; those of `CHOICE_NAMES`, every one.
+        references: Handcrafted points by name, which a study trains first.
+        where: Names the space in errors.
     Raises:
         ConfigError: If a choice is missing, unknown or empty, or a named reference is not a point.
     """

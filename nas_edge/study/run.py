@@ -16,7 +16,14 @@ from nas_edge.study.storage import open_storage, storage_errors
 
 @dataclass(frozen=True)
 class Run:
-    """What a run's storage holds."""
+    """What a run's storage holds; made by `open_run`.
+
+    Args:
+        folder: Where the run lies.
+        objectives: Names of the figures that candidates are compared by.
+        identity: What had to stay the same while the study went on: recipe, images, device, ...
+        records: All measured candidates, by number.
+    """
 
     folder: RunFolder
     objectives: Tuple[str, ...]

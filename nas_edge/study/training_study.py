@@ -56,6 +56,8 @@ def run_training_study(
         device: "auto", "cpu" or "cuda".
         on_event: Hears of everything as it happens.
         where: Names the study file in errors.
+    Returns:
+        The records of all candidates, by number.
     Raises:
         ConfigError: If the study cannot run as it is written.
         DataError: If the images cannot be used.
