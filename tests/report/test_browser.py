@@ -92,6 +92,28 @@ def test_page_fits_its_window_and_says_nothing_on_the_console(visit, made_up_run
     assert "Every candidate" in seen["headings"]
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_a_handcrafted_networks_name_hides_no_point(visit, made_up_run, tmp_path, size):
+    run = made_up_run(12, tmp_path)
+    seen, _ = visit(
+        render_report(run),
+        """
+        const boxOf = (node) => node.getBoundingClientRect();
+        const meet = (a, b) => a.left < b.right && b.left < a.right
+          && a.top < b.bottom && b.top < a.bottom;
+        const names = all(".ref-name").map(boxOf);
+        seen.names = names.length;
+        const dots = all(".point .dot").map(boxOf);
+        seen.covered = dots.filter((dot) => names.some((n) => meet(n, dot))).length;
+        seen.overlaps = names.filter((a, i) => names.slice(i + 1).some((b) => meet(a, b))).length;
+        seen.outside = names.filter((n) => n.right > boxOf(one("#charts svg")).right).length;
+        """,
+        size,
+    )
+    num_names = sum(record.reference is not None for record in run.records)
+    assert seen == {"names": num_names, "covered": 0, "overlaps": 0, "outside": 0}
+
+
 def test_click_and_keys_choose_a_candidate(visit, made_up_run, tmp_path):
     run = made_up_run(30, tmp_path)
     seen, console = visit(

@@ -25,6 +25,16 @@ function lineOf(points, x, y) {
 function stepPath(line, box) {
   return line.map((p, i) => i ? "H" + box.px(p.x) + "V" + box.py(p.y) : "M" + box.px(p.x) + "," + box.py(p.y)).join("");
 }
+// Where the steps lie: what a name should not cover.
+function stepAreas(line, box) {
+  const areas = [];
+  line.slice(1).forEach((p, i) => {
+    const from = { x: box.px(line[i].x), y: box.py(line[i].y) }, to = { x: box.px(p.x), y: box.py(p.y) };
+    areas.push({ left: Math.min(from.x, to.x), right: Math.max(from.x, to.x), y: from.y, half: 1 });
+    areas.push({ left: to.x - 1, right: to.x + 1, y: (from.y + to.y) / 2, half: Math.abs(from.y - to.y) / 2 });
+  });
+  return areas;
+}
 
 function drawFront() {
   const groups = groupsOf(shown.x, shown.y);
@@ -50,8 +60,10 @@ function chartOf(group, numGroups) {
     svg("text", { class: "title middle", x: (box.inner.left + box.inner.right) / 2, y: height - 8 }, titleOf(x)),
     svg("text", { class: "title middle", transform: "translate(12," + (box.inner.top + box.inner.bottom) / 2 + ") rotate(-90)" }, titleOf(y)));
   quadrants(plot, group, points, box);
+  const steps = [];
   for (const run of new Set(group.records.map((r) => r.run))) {
     const line = lineOf(inside.filter((p) => p.record.run === run), x, y);
+    steps.push(...stepAreas(line, box));
     plot.append(svg("path", { class: "line", style: data.runs.length > 1 ? "stroke:" + COLOURS[run % COLOURS.length] : null, d: stepPath(line, box), "aria-hidden": "true" }));
   }
   errorBars(plot, points, box);
@@ -60,7 +72,7 @@ function chartOf(group, numGroups) {
     .map((p) => mark(p.record, box.px(p.x), box.py(p.y)));
   const strip = unfit.filter((r) => box.px(r.needs / MIB) <= box.inner.right + 1)
     .map((r) => mark(r, box.px(r.needs / MIB), box.inner.bottom - 7));
-  plot.append(...marks, ...strip, ...names(inside, box));
+  plot.append(...names(inside, steps, box), ...marks, ...strip);
   const tip = html("div", { class: "tip", hidden: true, "aria-hidden": "true" });
   const chart = html("div", { class: "chart" }, numGroups > 1 ? html("h3", {}, groupTitle(group)) : null, plot, tip);
   listen(chart, plot, tip);
@@ -121,20 +133,26 @@ function mark(record, x, y) {
     style: data.runs.length > 1 ? "--colour:" + COLOURS[record.run % COLOURS.length] : null
   }, svg("circle", { class: "hit", r: 11 }), record.reference ? svg("path", { class: "ref", d: "M0,-10L10,0L0,10L-10,0Z" }) : null, dot, svg("circle", { class: "ring", r: record.reference ? 13 : 9 }));
 }
-// Names of the handcrafted ones: beside the mark, moved down where two would lie on each other.
-function names(points, box) {
-  const placed = [];
+// Names of the handcrafted ones: beside the mark, where they cover the fewest points, steps and names.
+function names(points, steps, box) {
+  const taken = steps.concat(points.map((p) => ({ left: box.px(p.x) - 7, right: box.px(p.x) + 7, y: box.py(p.y), half: 7 })));
   const first = Math.min(...points.map((p) => p.record.run));  // others have the same names
   return points.filter((p) => p.record.reference && p.record.run === first).sort((a, b) => box.py(a.y) - box.py(b.y)).map((p) => {
-    const isRight = box.px(p.x) > (box.inner.left + box.inner.right) / 2;
-    const x = box.px(p.x) + (isRight ? -15 : 15);
-    let y = box.py(p.y) + 4;
     const name = p.record.name.length > 28 ? p.record.name.slice(0, 27) + "…" : p.record.name;
-    const reach = 7 * name.length;
-    while (placed.some((q) => Math.abs(q.y - y) < 14 && Math.abs(q.x - x) < Math.max(reach, q.reach))) y += 14;
-    placed.push({ x, y, reach });
-    return svg("text", { class: "ref-name" + (isRight ? " end" : ""), x, y, "aria-hidden": "true" }, name);
+    const isRight = box.px(p.x) > (box.inner.left + box.inner.right) / 2;
+    const places = [0, 14, -14, 28, -28, 42].flatMap((down) => [isRight, !isRight].map((end) => {
+      const x = box.px(p.x) + (end ? -15 : 15), y = box.py(p.y) + down, width = 6.5 * name.length;
+      return { end, x, y, left: end ? x - width : x, right: end ? x : x + width, half: 7 };
+    }));
+    const best = places.map((place) => ({ place, cost: coverOf(place, taken, box) })).reduce((a, b) => (b.cost < a.cost ? b : a)).place;
+    taken.push(best);
+    return svg("text", { class: "ref-name" + (best.end ? " end" : ""), x: best.x, y: best.y + 4, "aria-hidden": "true" }, name);
   });
+}
+// How many others a name would lie on; more if it would leave the plot.
+function coverOf(place, taken, box) {
+  const isOut = place.left < box.inner.left || place.right > box.inner.right || place.y < box.inner.top || place.y > box.inner.bottom;
+  return (isOut ? 100 : 0) + taken.filter((t) => t.left < place.right && t.right > place.left && Math.abs(t.y - place.y) < t.half + place.half).length;
 }
 function legend() {
   const key = (look, text, colour) => html("span", {}, html("span", { class: "key " + look, style: colour ? "--colour:" + colour : null }), text);

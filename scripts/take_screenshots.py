@@ -1,0 +1,85 @@
+"""Takes the documentation's pictures of a run: the report and the dashboard, in Chromium.
+
+::
+
+    nas-edge run demo --out runs/demo
+    .venv/bin/python scripts/take_screenshots.py runs/demo --candidate 7
+
+Needs Chromium, and for the dashboard its extra. The pictures go to docs/images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--hide-scrollbars",
+    "--virtual-time-budget=20000",  # of the page's own clock, which runs ahead where it waits
+)
+
+
+def main() -> None:
+    """Take all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--candidate", type=int, required=True, help="whose page is shown")
+    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    args = parser.parse_args()
+    take_report(args.run, args.out)
+    take_dashboard(args.run, args.candidate, args.out)
+
+
+def take_report(run: Path, out: Path) -> None:
+    """Take the report, on a desktop and on a phone."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        subprocess.run([nas_edge(), "report", run, "--out", page], check=True)
+        take(page.as_uri(), out / "report.png", 1280, 1000)
+        take(page.as_uri(), out / "report-phone.png", 500, 1000)
+
+
+def take_dashboard(run: Path, candidate: int, out: Path) -> None:
+    """Take the study's note, its page, and a candidate's."""
+    command = [nas_edge(), "dashboard", run]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        address = next(filter(None, map(re.compile(r"http://\S+/\d+").search, server.stdout)))
+        study = address.group()
+        take(f"{study}/note", out / "dashboard-note.png", 1280, 1000)
+        take(study, out / "dashboard-study.png", 1280, 1400)
+        take(f"{study}/trials?numbers={candidate}", out / "dashboard-trial.png", 1280, 1300)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def take(url: str, picture: Path, width: int, height: int) -> None:
+    """Take one page."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser = next(filter(None, map(shutil.which, names)), None)
+    if browser is None:
+        sys.exit(f"take_screenshots: none of {', '.join(names)} is installed")
+    with tempfile.TemporaryDirectory() as profile:
+        size = f"--window-size={width},{height}"
+        command = [browser, *FLAGS, f"--user-data-dir={profile}", size, f"--screenshot={picture}"]
+        subprocess.run([*command, url], check=True, capture_output=True)
+    print(picture)
+
+
+def nas_edge() -> Path:
+    """Return the command of the environment that this runs in."""
+    return Path(sys.executable).with_name("nas-edge")
+
+
+if __name__ == "__main__":
+    main()
