@@ -50,8 +50,9 @@ def take_report(run: Path, out: Path) -> None:
 
 def take_dashboard(run: Path, candidate: int, out: Path) -> None:
     """Take the study's note, its page, and a candidate's."""
-    command = [nas_edge(), "dashboard", run]
+    command = [str(nas_edge()), "dashboard", str(run)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
     try:
         address = next(filter(None, map(re.compile(r"http://\S+/\d+").search, server.stdout)))
         study = address.group()
