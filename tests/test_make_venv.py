@@ -168,7 +168,7 @@ def test_requirements_are_those_of_pyproject(make_venv):
 @pytest.mark.parametrize("python", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
 def test_every_requirement_has_one_tested_version_on_every_python(make_venv, python):
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    extras = ["dev", "keras", "jetson", "postgres", "mysql", "dashboard", "baselines"]
+    extras = ["dev", "keras", "jetson", "postgres", "mysql", "dashboard", "baselines", "notebooks"]
     marker = {"python_version": python, "python_full_version": f"{python}.1"}
     pins = {}
     for line in (ROOT / "constraints.txt").read_text().splitlines():

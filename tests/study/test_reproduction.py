@@ -10,7 +10,11 @@ import torch
 import yaml
 
 from nas_edge import open_run
-from nas_edge.config.reproduction import CALTECH_AUGMENTATION, reproduction_config
+from nas_edge.config.reproduction import (
+    CALTECH_AUGMENTATION,
+    SYNTHETIC_DATA,
+    reproduction_config,
+)
 from nas_edge.config.study import AugmentationConfig, SyntheticConfig
 from nas_edge.errors import ConfigError, EnvironmentProblem, SpaceError, StudyError
 from nas_edge.space.baselines import Baseline, network_of_name, network_of_point
@@ -150,7 +154,10 @@ def test_a_folder_belongs_to_the_tasks_that_need_one(arguments, message):
         reproduction_config(task, setting, recipe, data=data[0] if data else None)
 
 
-def test_one_call_trains_a_network_by_the_papers_recipe(tmp_path):
+def test_one_call_trains_a_network_by_the_papers_recipe(tmp_path, monkeypatch):
+    for split in ("train", "val", "test"):
+        monkeypatch.setitem(SYNTHETIC_DATA, split, 16)
+
     (record,) = reproduce_paper(
         ["squeezenet"], out=tmp_path / "run", epochs=1, image_size=32, device="cpu"
     )
