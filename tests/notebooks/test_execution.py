@@ -85,7 +85,7 @@ def executed(request, run_notebook):
 
 
 def test_it_takes_at_most_three_minutes(executed):
-    if executed.load > 2 * os.cpu_count():
+    if executed.seconds >= LIMIT_S and executed.load > 2 * os.cpu_count():
         pytest.skip(f"took {executed.seconds:.0f} s beside others' work, which says nothing")
     assert executed.seconds < LIMIT_S
 
@@ -119,8 +119,8 @@ def test_the_first_study_ends_with_front_verdict_and_report(run_notebook):
         assert f"<th>{column}</th>" in shown.table("show-front-table")
     for name in ("xception x0.25", "xception-lite x0.25", "xception-lite-text x0.25"):
         assert f"<td>{name}</td>" in shown.table("show-front-table")
-    names = {trace["name"] for trace in shown.data("show-front", PLOTLY)[0]["data"][0:]} - {None}
-    assert {"on the front", "handcrafted"} <= names
+    (front,) = shown.data("show-front", PLOTLY)
+    assert {"on the front", "handcrafted"} <= {trace.get("name") for trace in front["data"]}
     assert "paper's configuration" in shown.texts("show-verdict")
     assert "validation images" in shown.texts("show-verdict")
     assert "runs/first-study/report.html" in shown.table("show-report")
