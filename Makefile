@@ -10,15 +10,15 @@ BIN := $(VENV)/bin
 OUT ?= runs/demo
 
 # What a plain `make test` leaves to `make test-all`.
-QUICK := not slow and not browser and not gpu and not jetson and not keras
+QUICK := not slow and not browser and not notebook and not gpu and not jetson and not keras
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all test-browser test-floor lint format docs clean
+.PHONY: help venv demo test test-all test-browser test-notebooks test-floor lint format docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
-	do printf '  make %-11s %s\n' "$$name" "$$what"; done
+	do printf '  make %-14s %s\n' "$$name" "$$what"; done
 
 venv: ## make .venv with what nas-edge needs to run
 	@$(PYTHON) scripts/make_venv.py $(VENV) --extras baselines
@@ -30,13 +30,17 @@ test: ## the tests, without the slow ones, in two processes
 	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test
 	@$(BIN)/python -m pytest -q --durations=10 -m "$(QUICK)" -n 2 --dist loadfile $(PYTEST_ARGS)
 
-test-all: ## every test that this machine can run: slow, keras, browser, gpu, jetson too
-	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test,keras,postgres
+test-all: ## every test that this machine can run: slow, keras, browser, notebook, gpu, jetson too
+	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test,keras,postgres,notebooks
 	@$(BIN)/python -m pytest -q --durations=25 $(PYTEST_ARGS)
 
 test-browser: ## the tests that open pages in Chromium
 	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test
 	@$(BIN)/python -m pytest -q --durations=5 -m "browser" $(PYTEST_ARGS)
+
+test-notebooks: ## execute notebooks/, a minute or two each
+	@$(PYTHON) scripts/make_venv.py $(VENV) --extras test,notebooks
+	@$(BIN)/python -m pytest -q --durations=5 -m "notebook" $(PYTEST_ARGS)
 
 test-floor: ## the tests on Python 3.8, torch 2.1, optuna 4.5 (FLOOR_PYTHON=... to name a Python 3.8)
 	@$(PYTHON) scripts/run_floor.py -q --durations=10 -m "$(QUICK)" $(PYTEST_ARGS)

@@ -39,11 +39,16 @@ def _has_browser():
     return _browser() is not None
 
 
+def _has_jupyter():
+    return all(find_spec(name) is not None for name in ("ipykernel", "nbclient", "nbformat"))
+
+
 NEEDS = {
     "gpu": (_has_cuda, "no CUDA device"),
     "jetson": (_is_jetson, "not on a Jetson"),
     "browser": (_has_browser, "no Chromium"),
     "keras": (lambda: find_spec("keras") is not None, "the extra `keras` is not installed"),
+    "notebook": (_has_jupyter, "the extra `notebooks` is not installed"),
 }
 
 

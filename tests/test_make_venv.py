@@ -169,6 +169,7 @@ def test_requirements_are_those_of_pyproject(make_venv):
 def test_every_requirement_has_one_tested_version_on_every_python(make_venv, python):
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = ["dev", "docs", "keras", "jetson", "postgres", "mysql", "dashboard", "baselines"]
+    extras += ["notebooks"]
     marker = {"python_version": python, "python_full_version": f"{python}.1"}
     pins = {}
     for line in (ROOT / "constraints.txt").read_text().splitlines():

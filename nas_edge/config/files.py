@@ -144,7 +144,7 @@ def validated(model: Type[ModelT], data: Mapping[str, Any], where: str) -> Model
         ConfigError: With file, key, rule and value of the first broken rule.
     """
     try:
-        text = json.dumps(data, allow_nan=True)
+        text = json.dumps(data, allow_nan=True, default=os.fspath)  # a path is a text
     except (TypeError, ValueError) as err:
         raise ConfigError(f"{where}: must hold numbers, texts and lists only ({err})") from err
     try:

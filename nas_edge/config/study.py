@@ -292,6 +292,20 @@ class StudyConfig(FrozenModel):
         return self
 
 
+def build_study_config(**settings: Any) -> StudyConfig:
+    """Return the study of keys and values, which are those of a study file.
+
+    Example:
+        >>> study = build_study_config(name="mine", space="xception_cnd_small", recipe="paper")
+        >>> study.recipe.epochs
+        60
+
+    Raises:
+        ConfigError: If a rule is broken; it names the key.
+    """
+    return validated(StudyConfig, expand_shorthands(settings), "study")
+
+
 def load_study_config(
     name: str, overrides: Optional[Mapping[str, Any]] = None
 ) -> Tuple[StudyConfig, Path]:

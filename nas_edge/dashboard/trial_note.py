@@ -8,13 +8,13 @@ from typing import Any, Dict, List, Mapping, Optional
 import yaml
 
 from nas_edge.config.units import format_seconds
-from nas_edge.dashboard.drawing import describe, draw
 from nas_edge.dashboard.markdown import code, code_block, escape, facts, table, trial_link
 from nas_edge.dashboard.snapshot import Snapshot
 from nas_edge.errors import NasEdgeError
 from nas_edge.report.rows import format_metric, metric_title
 from nas_edge.space.architecture import Architecture
 from nas_edge.space.baselines import Baseline, network_of_point
+from nas_edge.space.drawing import describe_architecture, draw_architecture
 from nas_edge.space.training_choices import PREFIX
 from nas_edge.study import records as attrs
 from nas_edge.study.records import TrialRecord
@@ -83,8 +83,8 @@ def _network(point: Any) -> List[str]:
     if isinstance(network, Baseline):
         return [f"{escape(network.name)}, a network of another template."]
     assert isinstance(network, Architecture)
-    words = "\n".join(f"- {escape(line)}" for line in describe(network))
-    return [words, code_block(draw(network))]
+    words = "\n".join(f"- {escape(line)}" for line in describe_architecture(network))
+    return [words, code_block(draw_architecture(network))]
 
 
 def _configuration(snapshot: Snapshot, record: TrialRecord) -> str:

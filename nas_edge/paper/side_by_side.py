@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
+from nas_edge.errors import StudyError
 from nas_edge.paper.published import Cell, PublishedTable, published
 from nas_edge.paper.run_sets import set_title
 from nas_edge.paper.settings import differences, nearest_table
 from nas_edge.paper.tables import NO_ROW, about_runs
 from nas_edge.paper.views import Footnotes, View, terminal_view
 from nas_edge.report.rows import format_metric
+from nas_edge.space.references import PAPER_REFERENCE
 from nas_edge.study.records import TrialRecord
 from nas_edge.study.run import Run
 
@@ -72,6 +74,20 @@ class Comparison:
             "reason": self.reason,
         }
 
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame for people, one row a figure: the paper's and the run's."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "figure": [TITLES[line.metric] for line in self.lines],
+                f"paper, {self.table.name}": [
+                    "–" if line.cell is None else line.cell.printed for line in self.lines
+                ],
+                "this run": [format_metric(line.metric, line.value) for line in self.lines],
+            }
+        )
+
 
 def compare(record: TrialRecord, run: Run) -> Comparison:
     """Return a record's figures beside the paper's of the same network."""
@@ -91,6 +107,25 @@ def compare(record: TrialRecord, run: Run) -> Comparison:
         differences=tuple(differences(run.identity, table, [record.name])),
         reason="" if measured.is_finished else f"{kind}: {measured.reason}",
     )
+
+
+def compare_with_paper(run: Run, network: str = PAPER_REFERENCE) -> Comparison:
+    """Return a network's figures in a run beside the paper's of the same network.
+
+    Args:
+        run: From `open_run`.
+        network: Its name, without the width's multiplier.
+    Raises:
+        StudyError: If the run holds no such network.
+    """
+    record = run.reference(network)
+    if record is None:
+        names = ", ".join(r.name for r in run.records if r.reference) or "none"
+        raise StudyError(
+            f"{run.folder.path}: must hold {network} to compare, but of handcrafted networks holds "
+            f"{names}"
+        )
+    return compare(record, run)
 
 
 def side_by_side(record: TrialRecord, run: Run) -> Any:

@@ -24,6 +24,7 @@ from nas_edge.study.budget import check_crashes, spent_time, time_left_s
 from nas_edge.study.ledger import Ledger
 from nas_edge.study.log import logged
 from nas_edge.study.opening import digest_of, open_study
+from nas_edge.study.optuna_import import import_optuna
 from nas_edge.study.records import TrialRecord
 from nas_edge.study.run_folder import RunFolder, create_or_open, disk_errors, read_json
 from nas_edge.study.samplers import build_sampler, sampler_of, trial_seed
@@ -116,6 +117,7 @@ def run_in(
     With ``trials`` None the references alone are evaluated, these and those of earlier calls.
     """
     _check_objectives(objectives)
+    import_optuna()
     config = sampler_of(sampler)
     build_sampler(config, seed, space)  # one that cannot work is refused before the first trial
     full_identity = {

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from nas_edge.candidate.measurement import METRICS, Measurement
 from nas_edge.errors import StudyError
 from nas_edge.pareto import front_mask, to_losses
+
+# In a table for people: what a unit ends a column's name with, and how many of it are one there.
+_COLUMN_UNITS = {
+    "bytes": ("_mib", 2.0**20),
+    "ms": ("_ms", 1.0),
+    "s": ("_s", 1.0),
+    "J": ("_j", 1.0),
+}
 
 # User attributes of a trial.
 WORKER = "nas_edge:worker"
@@ -135,7 +143,11 @@ def direction_of(objective: str) -> str:
 
 
 def to_frame(records: Sequence[TrialRecord]) -> Any:
-    """Return a pandas DataFrame, one row a record: number, name, outcome, metrics, choices."""
+    """Return a pandas DataFrame, one row a record: number, name, outcome, metrics, choices.
+
+    A metric's column ends in its unit, memory in MiB: ``peak_memory_mib``, ``latency_ms``. Shares
+    and counts have none.
+    """
     import pandas as pd
 
     rows: List[Dict[str, Any]] = []
@@ -147,12 +159,28 @@ def to_frame(records: Sequence[TrialRecord]) -> Any:
             "outcome": record.measurement.outcome,
             "reason": record.measurement.reason,
         }
-        row.update({name: metric.value for name, metric in record.measurement.metrics.items()})
+        row.update(metric_columns(record))
         row["wall_s"] = record.measurement.wall_s
         if isinstance(record.point, Mapping):
             row.update(_flat("", record.point))
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def metric_columns(record: TrialRecord) -> Dict[str, Union[int, float]]:
+    """Return a record's figures by the names of their columns, e.g. ``peak_memory_mib``."""
+    found: Dict[str, Union[int, float]] = {}
+    for name, metric in record.measurement.metrics.items():
+        column, divisor = column_of(name, metric.unit)
+        is_whole = metric.unit == "count" and float(metric.value).is_integer()
+        found[column] = int(metric.value) if is_whole else metric.value / divisor
+    return found
+
+
+def column_of(name: str, unit: str) -> Tuple[str, float]:
+    """Return the column of a figure with this unit, and what it is divided by to stand there."""
+    suffix, divisor = _COLUMN_UNITS.get(unit, ("", 1.0))
+    return name + suffix, divisor
 
 
 def _comparable_source(source: str) -> str:

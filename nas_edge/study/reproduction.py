@@ -10,12 +10,14 @@ from nas_edge.candidate.evaluator import Job, StartWeights, TrainingEvaluator
 from nas_edge.candidate.measurement import Measurement
 from nas_edge.candidate.process import ChildLimits
 from nas_edge.config.files import dump_yaml
+from nas_edge.config.reproduction import RECIPES, SETTINGS, TASKS, reproduction_config
 from nas_edge.config.study import StudyConfig
 from nas_edge.data.source import load_image_set
 from nas_edge.device.machine import find_device
-from nas_edge.errors import StudyError
+from nas_edge.errors import ConfigError, StudyError
 from nas_edge.models.network import count_network, prepare_network
 from nas_edge.space.baselines import network_of_name
+from nas_edge.space.references import PAPER_REFERENCE
 from nas_edge.study.checks import check_trainable
 from nas_edge.study.engine import ignore, run_in
 from nas_edge.study.log import logged
@@ -49,6 +51,43 @@ def named_networks(
             "one that was trained on another task"
         )
     return find_sources(source, names)
+
+
+def reproduce_paper(
+    networks: Sequence[str] = (PAPER_REFERENCE,),
+    *,
+    out: Union[str, Path],
+    task: str = "synthetic",
+    setting: str = "scratch",
+    recipe: str = "paper",
+    source: Optional[str] = None,
+    device: str = "auto",
+    on_event: Callable[[Event], None] = ignore,
+    **options: Any,
+) -> List[TrialRecord]:
+    """Train networks of the paper by its recipe, as `nas-edge reproduce` does; return all records.
+
+    Args:
+        networks: Their names; none takes every one that ``source`` holds.
+        out: The run's folder; the same call goes on where it stopped.
+        task: "synthetic", or "pcb" or "caltech101" with ``data``, the folder of its images.
+        setting: "scratch", "frozen" or "finetune".
+        recipe: "paper", or "fixed" without its second softmax.
+        source: RUN or RUN:TRIAL that "frozen" and "finetune" begin with.
+        device: "auto", "cpu" or "cuda".
+        on_event: Hears of everything as it happens.
+        options: ``data``, ``epochs``, ``image_size``, ``bn_momentum`` and ``seed``, as in
+            `nas_edge.config.reproduction.reproduction_config`.
+    Raises:
+        ConfigError: If there is no such task, setting or recipe, or images are missing.
+    """
+    about = {"task": task, "setting": setting, "recipe": recipe}
+    for (key, value), known in zip(about.items(), (TASKS, SETTINGS, tuple(RECIPES))):
+        if value not in known:
+            raise ConfigError(f"{key} must be one of {', '.join(known)}, but got {value!r}")
+    config = reproduction_config(task, setting, recipe, **options)
+    wanted = named_networks(networks, setting, source)
+    return run_reproduction(config, wanted, about, out=out, device=device, on_event=on_event)
 
 
 def run_reproduction(

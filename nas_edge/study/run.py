@@ -8,6 +8,7 @@ from typing import Any, List, Mapping, Optional, Tuple, Union
 
 from nas_edge.errors import EnvironmentProblem, StudyError
 from nas_edge.study.identity import IDENTITY_ATTR, check_versions
+from nas_edge.study.optuna_import import import_optuna
 from nas_edge.study.reading import read_trials
 from nas_edge.study.records import TrialRecord, front_of, records_of, to_frame
 from nas_edge.study.run_folder import RunFolder, open_folder
@@ -60,7 +61,7 @@ class Run:
         return None
 
     def frame(self) -> Any:
-        """Return all records as a pandas DataFrame."""
+        """Return all records as a pandas DataFrame; columns end in their units."""
         return to_frame(self.records)
 
 
@@ -71,8 +72,7 @@ def open_run(path: Union[str, Path]) -> Run:
         StudyError: If there is no run, or one of another version.
         EnvironmentProblem: If its storage cannot be reached.
     """
-    import optuna
-
+    optuna = import_optuna()
     folder = open_folder(Path(path))
     if folder.storage_url is None and not (folder.path / "study.db").exists():
         if any((folder.path / "candidates").glob("*/measurement.json")):

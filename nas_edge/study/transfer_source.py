@@ -60,15 +60,25 @@ def _known_name(run: Run, record: TrialRecord) -> str:
 
 def _named(run: Run, record: TrialRecord, name: str) -> NamedNetwork:
     origin = f"{run.folder.path}:{record.number}"
-    path = run.folder.candidate(record.number).resolve() / "weights.pt"
-    if not path.is_file():
-        raise StudyError(
-            f"{origin}: must have its weights kept, but there is no {path.name} in "
-            f"{path.parent}; a study keeps them with artifacts: {{weights: true}}"
-        )
+    path = weights_file(run, record)
     network = _network_of(run, record)
     _check_weights(path, network)
     return NamedNetwork(name, network, StartWeights(path, sha256(path)), origin)
+
+
+def weights_file(run: Run, record: TrialRecord) -> Path:
+    """Return the file of a candidate's trained weights.
+
+    Raises:
+        StudyError: If its study did not keep them.
+    """
+    path = run.folder.candidate(record.number).resolve() / "weights.pt"
+    if not path.is_file():
+        raise StudyError(
+            f"{run.folder.path}:{record.number}: must have its weights kept, but there is no "
+            f"{path.name} in {path.parent}; a study keeps them with artifacts: {{weights: true}}"
+        )
+    return path
 
 
 def _check_weights(path: Path, network: Network) -> None:

@@ -16,6 +16,7 @@ from nas_edge.config.study import (
     AugmentationConfig,
     RecipeConfig,
     StudyConfig,
+    build_study_config,
     expand_shorthands,
     load_study_config,
 )
@@ -241,6 +242,30 @@ def test_overrides_replace_keys_and_obey_the_same_rules(tmp_path):
     assert config.data.damaged == "stop"  # a group is replaced as a whole
     assert refusal(tmp_path, FULL, trials=0) == "trials must be at least 1, but got 0"
     assert refusal(tmp_path, FULL, trails=1).startswith("trails is not a known key; did you")
+
+
+def test_a_study_is_built_from_keys_and_values_by_the_same_rules(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text(
+        "name: a\nspace: small.yaml\nrecipe: {base: paper, epochs: 3}\nsampler: gp\n"
+        "memory_limit: 30MiB\ndata: {source: folder, path: images}\n"
+    )
+    values = {
+        "name": "a",
+        "space": Path("small.yaml"),
+        "recipe": {"base": "paper", "epochs": 3},
+        "sampler": "gp",
+        "memory_limit": "30MiB",
+        "data": {"source": "folder", "path": Path("images")},
+    }
+
+    assert build_study_config(**values) == load_study_config(str(file))[0]
+    with pytest.raises(ConfigError, match=r"^study: recipe\.epochs must be at least 1, but got 0"):
+        build_study_config(**{**values, "recipe": {"epochs": 0}})
+    with pytest.raises(ConfigError, match=r"^study: space is missing"):
+        build_study_config(name="a")
+    with pytest.raises(ConfigError, match=r"^study: must hold numbers, texts and lists only"):
+        build_study_config(**{**values, "description": {1, 2}})
 
 
 def test_the_full_example_differs_from_every_default(tmp_path):

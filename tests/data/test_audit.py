@@ -13,7 +13,7 @@ import pytest
 from PIL import ImageEnhance
 from scattered_images import PLACES, by_brute_force, put, scattered, scene
 
-from nas_edge.data.audit import audit_folder, audit_to_dict, near
+from nas_edge.data.audit import audit_folder, audit_frame, audit_to_dict, near
 from nas_edge.data.audit.near import NEAR_DISTANCE, find_neighbours, group_images
 from nas_edge.errors import DataError
 
@@ -306,3 +306,25 @@ def test_the_real_pcb_images_are_distinct_and_lie_in_one_split_each():
     # Crops of one place of a board with and without a defect; no chain through the whole set.
     assert len(audit.near_groups) > 100
     assert max(len(group.digests) for group in audit.near_groups) < 20
+
+
+def test_the_frame_has_a_row_for_everything_that_was_looked_for(tmp_path):
+    scattered(tmp_path)
+    (tmp_path / "train" / "0" / "empty.png").write_bytes(b"")
+    audit = audit_folder(str(tmp_path))
+
+    frame = audit_frame(audit).set_index("what")
+
+    assert dict(frame["found"]) == {
+        "same image in several splits": len(audit.in_several_splits),
+        "same image under two labels": len(audit.under_two_labels),
+        "same image twice in a split": len(audit.repeated_within_split),
+        "groups of near duplicates": 0,
+        "damaged files": 1,
+        "images with a side under 32 px": 0,
+        "reasons why a study would not take the folder": len(audit.listing.gaps),
+    }
+    assert frame.loc["damaged files", "example"] == "train/0/empty.png: the file is empty"
+    example = frame.loc["same image under two labels", "example"]
+    assert set(example.split(" = ")) in map(set, names(audit, audit.under_two_labels))
+    assert frame.loc["groups of near duplicates", "example"] == ""

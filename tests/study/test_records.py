@@ -9,7 +9,14 @@ import pytest
 from nas_edge import Measurement, run_study
 from nas_edge.candidate.measurement import OVER_LIMIT, Metric
 from nas_edge.errors import StudyError
-from nas_edge.study.records import TrialRecord, comparable, direction_of, front_of, to_frame
+from nas_edge.study.records import (
+    TrialRecord,
+    comparable,
+    direction_of,
+    front_of,
+    metric_columns,
+    to_frame,
+)
 from nas_edge.study.run import open_run
 
 OBJECTIVES = ("val_accuracy", "peak_memory")
@@ -72,9 +79,31 @@ def test_frame_has_a_row_a_record_with_figures_and_choices():
     assert list(frame["number"]) == [0, 1]
     assert list(frame["outcome"]) == ["finished", "over_limit"]
     assert frame["val_accuracy"][0] == 0.75
-    assert frame["peak_memory"].isna().tolist() == [False, True]
+    assert frame["peak_memory_mib"].tolist()[0] == 1000 / 2**20
+    assert frame["peak_memory_mib"].isna().tolist() == [False, True]
     assert list(frame["stem.widths"]) == ["4-8", "4-8"]
     assert frame["reason"][1] == "needs 9"
+
+
+def test_columns_of_a_frame_end_in_their_units():
+    figures = {
+        "latency": Metric(3.5, "ms", "timed"),
+        "epoch_time": Metric(8.0, "s", "timed"),
+        "energy_per_epoch": Metric(90.0, "J", "metered"),
+        "mean_memory": Metric(3 * 2**20, "bytes", "metered"),
+        "params": Metric(1200.0, "count", "counted"),
+        "heat": Metric(0.25, "", "felt"),
+    }
+    one = replace(record(0, 0.5, 1), measurement=Measurement(metrics=figures))
+
+    assert metric_columns(one) == {
+        "latency_ms": 3.5,
+        "epoch_time_s": 8.0,
+        "energy_per_epoch_j": 90.0,
+        "mean_memory_mib": 3.0,
+        "params": 1200.0,
+        "heat": 0.25,
+    }
 
 
 def test_run_finds_references_and_trials(tmp_path, with_references, table):

@@ -10,12 +10,16 @@ import torch
 import yaml
 
 from nas_edge import open_run
-from nas_edge.config.reproduction import CALTECH_AUGMENTATION, reproduction_config
+from nas_edge.config.reproduction import (
+    CALTECH_AUGMENTATION,
+    SYNTHETIC_DATA,
+    reproduction_config,
+)
 from nas_edge.config.study import AugmentationConfig, SyntheticConfig
 from nas_edge.errors import ConfigError, EnvironmentProblem, SpaceError, StudyError
 from nas_edge.space.baselines import Baseline, network_of_name, network_of_point
 from nas_edge.study.named_networks import NamedNetwork, NamedNetworks
-from nas_edge.study.reproduction import named_networks, run_reproduction
+from nas_edge.study.reproduction import named_networks, reproduce_paper, run_reproduction
 from nas_edge.training.weights import load_weights
 
 ABOUT = {"task": "synthetic", "setting": "scratch", "recipe": "paper"}
@@ -148,6 +152,34 @@ def test_a_folder_belongs_to_the_tasks_that_need_one(arguments, message):
     task, setting, recipe, *data = arguments
     with pytest.raises(ConfigError, match=message):
         reproduction_config(task, setting, recipe, data=data[0] if data else None)
+
+
+def test_one_call_trains_a_network_by_the_papers_recipe(tmp_path, monkeypatch):
+    for split in ("train", "val", "test"):
+        monkeypatch.setitem(SYNTHETIC_DATA, split, 16)
+
+    (record,) = reproduce_paper(
+        ["squeezenet"], out=tmp_path / "run", epochs=1, image_size=32, device="cpu"
+    )
+
+    run = open_run(tmp_path / "run")
+    assert (record.name, run.identity["reproduce"]) == ("squeezenet", ABOUT)
+    assert run.identity["recipe"]["epochs"] == 1
+    assert record.measurement.is_finished
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"task": "cifar10"}, "task must be one of pcb, caltech101, synthetic, but got 'cifar10'"),
+        ({"setting": "half"}, "setting must be one of scratch, frozen, finetune, but got 'half'"),
+        ({"recipe": "mine"}, "recipe must be one of paper, fixed, but got 'mine'"),
+    ],
+)
+def test_one_call_names_what_there_is(tmp_path, options, message):
+    with pytest.raises(ConfigError, match=message):
+        reproduce_paper(out=tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
 
 
 def test_where_a_transfer_begins_is_checked_before_anything_trains(scratch, tmp_path):

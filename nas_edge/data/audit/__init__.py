@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
 from nas_edge.data.audit.clean_copy import require_place_for_copy, write_clean_copy
 from nas_edge.data.audit.findings import Audit, NearGroup
+from nas_edge.data.audit.frame import audit_frame
 from nas_edge.data.audit.listing import ListedFile, Listing, list_for_audit
 from nas_edge.data.audit.near import NEAR_DISTANCE, find_neighbours
 from nas_edge.data.audit.reading import read_files
@@ -24,6 +25,7 @@ __all__ = [
     "NearGroup",
     "Selection",
     "audit_folder",
+    "audit_frame",
     "audit_to_dict",
     "empty_classes",
     "list_for_audit",
@@ -35,7 +37,7 @@ __all__ = [
 
 
 def audit_folder(
-    root: Path,
+    root: Union[str, Path],
     *,
     distance: int = NEAR_DISTANCE,
     on_progress: Optional[Callable[[int, int], None]] = None,
@@ -53,7 +55,7 @@ def audit_folder(
     for package in ("imagehash", "scipy"):
         if find_spec(package) is None:
             raise EnvironmentProblem(f"an audit needs {package}; pip install {package}")
-    listing = list_for_audit(root)
+    listing = list_for_audit(Path(root))
     readings = read_files([file.path for file in listing.files], on_progress)
     hashes = [content.hash_bits for content in readings.contents.values()]
     return Audit(listing, readings, find_neighbours(hashes, distance), distance)

@@ -1,13 +1,13 @@
 """The paper's network in words and as a drawing, against its published table."""
 
-from nas_edge.dashboard.drawing import BAR, describe, draw
+from nas_edge.space.drawing import BAR, describe_architecture, draw_architecture
 from nas_edge.space.references import parse_reference
 
 LITE = parse_reference("xception-lite")
 
 
 def test_words_name_widths_kernels_squeezes_and_down_sampling():
-    text = " ".join(describe(LITE))
+    text = " ".join(describe_architecture(LITE))
 
     assert "Stem: two 3×3 convolutions, 32 and 64 channels." in text
     assert "Entry flow: 128, 256 and 512 channels, kernels 1×1, 3×3, no squeeze" in text
@@ -18,7 +18,7 @@ def test_words_name_widths_kernels_squeezes_and_down_sampling():
 
 
 def test_drawing_has_a_row_a_block_and_bars_in_proportion():
-    rows = draw(LITE).splitlines()
+    rows = draw_architecture(LITE).splitlines()
     bars = {row.split()[0]: row.count("█") for row in rows}
 
     names = [row.split()[0] for row in rows]
@@ -31,7 +31,7 @@ def test_drawing_has_a_row_a_block_and_bars_in_proportion():
 
 
 def test_drawing_shows_layers_squeeze_pooling_and_residual():
-    rows = {row.split()[0]: row for row in draw(LITE).splitlines()}
+    rows = {row.split()[0]: row for row in draw_architecture(LITE).splitlines()}
 
     assert rows["middle1-8"].endswith("1×1 256 squeeze · 1×1 512 · 3×3 512  + identity")
     assert rows["exit1"].endswith("1×1 728 · 3×3 1024 · pool /2  + 3×3 1024 /2")
@@ -39,7 +39,7 @@ def test_drawing_shows_layers_squeeze_pooling_and_residual():
 
 
 def test_blocks_that_differ_are_rows_of_their_own():
-    text = parse_reference("xception-lite-text")
+    drawing = draw_architecture(parse_reference("xception-lite-text"))
 
-    assert "entry1 " in draw(text)
-    assert " squeeze " in next(row for row in draw(text).splitlines() if row.startswith("entry2"))
+    assert "entry1 " in drawing
+    assert " squeeze " in next(row for row in drawing.splitlines() if row.startswith("entry2"))

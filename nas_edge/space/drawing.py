@@ -11,7 +11,7 @@ BAR = 24  # characters of the widest layer's bar
 _PLACES = ("the stem", "entry 1", "entry 2", "entry 3", "the exit")
 
 
-def describe(architecture: Architecture) -> List[str]:
+def describe_architecture(architecture: Architecture) -> List[str]:
     """Return a sentence for each flow."""
     entry, middle, last = architecture.entry, architecture.middle, architecture.exit
     blocks = "no block" if not middle.blocks else f"{middle.blocks} block"
@@ -31,7 +31,7 @@ def describe(architecture: Architecture) -> List[str]:
     ]
 
 
-def draw(architecture: Architecture) -> str:
+def draw_architecture(architecture: Architecture) -> str:
     """Return the network's blocks from the image down: bar and number of the channels, layers."""
     plan = architecture.plan
     rows: List[Tuple[str, int, str]] = [

@@ -1,0 +1,152 @@
+"""What a run holds as pandas DataFrames, for notebooks: the front, what the search learned, costs.
+
+A column's name ends in its unit, memory in MiB, as in `Run.frame`. Nothing is rounded.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping
+
+from nas_edge.candidate.estimate import estimate_cost
+from nas_edge.config.study import RecipeConfig
+from nas_edge.report.learned import importances, shared_choices
+from nas_edge.report.rows import format_metric, front_rows, metric_title, shown_metrics
+from nas_edge.space.architecture import Architecture
+from nas_edge.study.records import TrialRecord, column_of, metric_columns
+from nas_edge.study.run import Run
+
+_MIB = 2**20
+
+
+def front_frame(run: Run) -> Any:
+    """Return the front, with the handcrafted networks in their places; least memory first.
+
+    ``against_paper`` is how a candidate stands to the paper's configuration: it dominates it, is
+    dominated by it, is equal to it, or neither (incomparable).
+    """
+    import pandas as pd
+
+    found = front_rows(run.records, run.objectives)
+    columns = _columns_of(run, shown_metrics(found, run.objectives))
+    rows: List[Dict[str, Any]] = []
+    for row in found:
+        figures = metric_columns(row.record)
+        rows.append(
+            {
+                "number": row.record.number,
+                "name": row.record.name,
+                "on_front": row.is_on_front,
+                "against_paper": row.relation,
+                **{column: figures.get(column) for column in columns},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def metrics_frame(record: TrialRecord) -> Any:
+    """Return every figure of a candidate, with what it was read from."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "figure": metric_title(name),
+                "value": format_metric(name, metric.value),
+                "read from": metric.source,
+            }
+            for name, metric in record.measurement.metrics.items()
+        ]
+    )
+
+
+def importance_frame(run: Run) -> Any:
+    """Return what each choice matters: its share of each objective's variance, its best value.
+
+    Empty where too few candidates finished to say.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "choice": one.choice,
+                **{
+                    f"{what} {name}": value
+                    for what, values in (("share of", one.shares), ("best for", one.best))
+                    for name, value in zip(run.objectives, values)
+                },
+            }
+            for one in importances(run.records, run.objectives)
+        ]
+    )
+
+
+def shared_choices_frame(run: Run) -> Any:
+    """Return the values that most of the front has, and clearly fewer of all candidates."""
+    import pandas as pd
+
+    columns = ["choice", "value", "share of the front", "share of all"]
+    rows = [
+        (one.choice, one.value, one.num_front / one.front_size, one.num_all / one.all_size)
+        for one in shared_choices(run.records, run.objectives)
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def estimate_frame(run: Run) -> Any:
+    """Return the peak training memory of each candidate as estimated and as measured."""
+    import pandas as pd
+
+    rows = []
+    for record in run.records:
+        estimate = record.measurement.details.get("estimate", {})
+        measured = record.value("peak_memory")
+        if "peak_bytes" in estimate and measured:
+            rows.append(
+                {
+                    "number": record.number,
+                    "name": record.name,
+                    "estimated_mib": estimate["peak_bytes"] / _MIB,
+                    "measured_mib": measured / _MIB,
+                    "error_percent": 100 * (estimate["peak_bytes"] / measured - 1),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def cost_frame(
+    networks: Mapping[str, Architecture], recipe: RecipeConfig, num_classes: int = 2
+) -> Any:
+    """Return what training networks would cost, estimated; nothing is allocated or trained.
+
+    Args:
+        networks: By name.
+        recipe: How they would be trained: image size, batch, optimizer.
+        num_classes: Two share one logit, as the paper has it.
+    Raises:
+        SpaceError: If the images are too small for a network.
+    """
+    import pandas as pd
+
+    rows = []
+    for name, network in networks.items():
+        cost = estimate_cost(network, recipe, 1 if num_classes == 2 else num_classes)
+        parts = {part.replace(" ", "_"): size for part, size in cost.parts.items()}
+        rows.append(
+            {
+                "name": name,
+                "params": cost.num_params,
+                "macs": cost.macs,
+                "peak_mib": cost.peak_bytes / _MIB,
+                **{f"{part}_mib": size / _MIB for part, size in parts.items()},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _columns_of(run: Run, metrics: List[str]) -> List[str]:
+    """Return the columns of metrics, by the units that the run's figures have."""
+    units = {
+        name: metric.unit for r in run.records for name, metric in r.measurement.metrics.items()
+    }
+    return [column_of(name, units[name])[0] for name in metrics if name in units]

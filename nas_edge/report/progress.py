@@ -1,0 +1,72 @@
+"""A study's events as plain lines, one a candidate: for notebooks and scripts.
+
+The command line has a live view of its own; here nothing is redrawn, so that the lines stay in a
+notebook's output as they were.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Sequence
+
+import click
+
+from nas_edge.candidate.measurement import Measurement
+from nas_edge.config.units import format_seconds
+from nas_edge.report.rows import format_metric, metric_title
+
+Event = Dict[str, Any]
+
+
+class ProgressLines:
+    """Listens to a study: ``run_training_study(study, out=..., on_event=ProgressLines())``.
+
+    Args:
+        write: Takes each line.
+    """
+
+    def __init__(self, write: Callable[[str], None] = click.echo) -> None:
+        self._write = write
+        self._head = ""
+        self._tail = ""
+        self._objectives: Sequence[str] = ("val_accuracy", "peak_memory")
+
+    def __call__(self, event: Event) -> None:
+        """Hear of an event; most of them say nothing here."""
+        handler = getattr(self, f"_on_{event['event']}", None)
+        if handler is not None:
+            handler(event)
+
+    def _on_note(self, event: Event) -> None:
+        self._write(event["text"])
+
+    def _on_study(self, event: Event) -> None:
+        self._objectives = event["objectives"]
+        images = ", ".join(f"{count} {split}" for split, count in event["counts"].items())
+        device = event["device"]
+        self._write(
+            f"{event['name']}: {event['space']}, {event['num_points']:,} points; {images} images "
+            f"of {len(event['classes'])} classes; {device['name']} ({device['kind']})"
+        )
+
+    def _on_candidate(self, event: Event) -> None:
+        name = event["reference"] or f"trial {event['number']}"
+        self._head = f"[{event['position']}/{event['trials']}] {name}"
+        later = event["trials"] - event["position"]
+        left_s = event["time_left_s"]  # with this candidate
+        self._tail = ""
+        if later > 0 and left_s is not None:
+            self._tail = f", about {format_seconds(left_s * later / (later + 1))} left"
+
+    def _on_measured(self, event: Event) -> None:
+        measured = event["measurement"]
+        took = format_seconds(measured.wall_s)
+        self._write(f"{self._head}: {self._outcome(measured)}; {took}{self._tail}")
+
+    def _outcome(self, measured: Measurement) -> str:
+        if not measured.is_finished:
+            return f"{measured.outcome.replace('_', ' ')} ({measured.reason})"
+        return ", ".join(
+            f"{metric_title(name)} {format_metric(name, measured.metrics[name].value)}"
+            for name in self._objectives
+            if name in measured.metrics
+        )

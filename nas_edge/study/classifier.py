@@ -1,0 +1,193 @@
+"""A candidate's trained weights in, a classifier of images out: what is taken home from a run.
+
+It can be kept in one file, which holds all that it takes to read an image, and opened again without
+the run; opening it runs nothing that is in it. Images are stretched to the square that the network
+was trained with, as those of the study were.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple, Union
+
+import numpy as np
+
+from nas_edge.data.decode import decode_image
+from nas_edge.errors import DataError, EnvironmentProblem, StudyError
+from nas_edge.space.baselines import Network
+from nas_edge.study.run import Run
+from nas_edge.study.transfer_source import weights_file
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor, nn
+
+    from nas_edge.training.weights import SavedWeights
+
+BATCH_SIZE = 64
+OneImage = Union[str, Path, np.ndarray, "Image.Image"]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained network and how it is used.
+
+    ``model`` is an ordinary module in evaluation mode: images (n, 3, h, w) in [-1, 1] to logits,
+    one for two classes, else one a class.
+    """
+
+    network: Network
+    model: nn.Module
+    class_names: Tuple[str, ...]
+    image_size: int
+
+    @classmethod
+    def load(cls, path: Union[str, Path]) -> Classifier:
+        """Return the classifier that `save` wrote.
+
+        Raises:
+            StudyError: If the file holds none.
+        """
+        from nas_edge.training.checkpoint import load_checkpoint
+        from nas_edge.training.weights import load_weights
+
+        saved = load_weights(Path(path))
+        about = load_checkpoint(Path(path)) or {}
+        if not {"class_names", "image_size"} <= set(about):
+            raise StudyError(
+                f"{path}: must be a classifier's file, but holds weights alone; open its run and "
+                "use load_classifier"
+            )
+        return _built(saved, tuple(about["class_names"]), int(about["image_size"]), str(path))
+
+    def save(self, path: Union[str, Path]) -> Path:
+        """Write the classifier into one file and return its path.
+
+        Raises:
+            EnvironmentProblem: If it cannot be written.
+        """
+        from nas_edge.training.checkpoint import save_checkpoint
+
+        try:
+            save_checkpoint(
+                Path(path),
+                {
+                    "architecture": self.network.to_dict(),
+                    "model": self.model.state_dict(),
+                    "class_names": list(self.class_names),
+                    "image_size": self.image_size,
+                },
+            )
+        except OSError as err:
+            raise EnvironmentProblem(f"{path}: cannot be written ({err.strerror or err})") from err
+        return Path(path)
+
+    def probabilities(self, images: Union[OneImage, Sequence[OneImage]]) -> np.ndarray:
+        """Return what the network takes each class for, shape (n, classes); rows sum to 1.
+
+        Args:
+            images: Files, Pillow's images, or uint8 arrays of shape (h, w, 3); one or many.
+        Raises:
+            DataError: If one of them cannot be used.
+        """
+        import torch
+
+        pixels = [_pixels(image, self.image_size) for image in _listed(images)]
+        found = []
+        with torch.inference_mode():
+            for start in range(0, len(pixels), BATCH_SIZE):
+                batch = torch.from_numpy(np.stack(pixels[start : start + BATCH_SIZE]))
+                inputs = batch.permute(0, 3, 1, 2).to(torch.float32).div_(127.5).sub_(1.0)
+                found.append(_shares(self.model(inputs)).numpy())
+        return np.concatenate(found) if found else np.empty((0, len(self.class_names)))
+
+    def predict(self, images: Union[OneImage, Sequence[OneImage]]) -> Any:
+        """Return a pandas DataFrame, one row an image: file name, class, its probability.
+
+        The arguments are those of `probabilities`.
+        """
+        import pandas as pd
+
+        listed = _listed(images)
+        found = self.probabilities(listed)
+        best = found.argmax(axis=1) if len(found) else np.empty(0, dtype=int)
+        names = [Path(one).name if isinstance(one, (str, Path)) else "" for one in listed]
+        columns: Dict[str, Any] = {"file": names} if any(names) else {}
+        columns["predicted"] = [self.class_names[i] for i in best]
+        columns["probability"] = found[np.arange(len(found)), best]
+        return pd.DataFrame(columns)
+
+
+def load_classifier(run: Run, number: int) -> Classifier:
+    """Return a candidate of a run as a classifier of images.
+
+    Args:
+        run: From `open_run`; its study keeps weights (``artifacts: {weights: true}``).
+        number: The candidate's.
+    Raises:
+        StudyError: If there is no such candidate, or its weights were not kept.
+    """
+    from nas_edge.training.weights import load_weights
+
+    path = weights_file(run, run.record(number))
+    names = tuple(run.identity["data"]["classes"])
+    size = int(run.identity["recipe"]["image_size"])
+    return _built(load_weights(path), names, size, str(path))
+
+
+def _built(
+    saved: SavedWeights, class_names: Tuple[str, ...], image_size: int, where: str
+) -> Classifier:
+    from nas_edge.models.network import build_network
+
+    num_outputs = 1 if len(class_names) == 2 else len(class_names)
+    model = build_network(saved.network, num_outputs)
+    try:
+        model.load_state_dict(saved.state)
+    except RuntimeError as err:
+        raise StudyError(
+            f"{where}: must hold the weights of a network with {len(class_names)} classes, but "
+            "holds another's"
+        ) from err
+    return Classifier(saved.network, model.eval(), class_names, image_size)
+
+
+def _listed(images: Union[OneImage, Sequence[OneImage]]) -> List[OneImage]:
+    if isinstance(images, (str, Path)) or hasattr(images, "convert"):
+        return [images]  # type: ignore[list-item]
+    if isinstance(images, np.ndarray) and images.ndim == 3:
+        return [images]
+    return list(images)
+
+
+def _pixels(image: OneImage, size: int) -> np.ndarray:
+    """Return an image as (size, size, 3) uint8, as the images of a study are read."""
+    from PIL import Image
+
+    if isinstance(image, (str, os.PathLike)):
+        decoded = decode_image(Path(image), size)
+        if isinstance(decoded, str):
+            raise DataError(f"{image}: {decoded}")
+        return decoded
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise DataError(
+                "an image must be a uint8 array of shape (h, w, 3), but got "
+                f"{image.dtype} of shape {image.shape}"
+            )
+        image = Image.fromarray(image)
+    if image.size == (size, size) and image.mode == "RGB":
+        return np.asarray(image)
+    return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
+
+
+def _shares(logits: Tensor) -> Tensor:
+    """Return probabilities, shape (n, classes), of logits: one of two classes, or one a class."""
+    import torch
+
+    if logits.shape[1] > 1:
+        return logits.softmax(dim=1)
+    second = logits.sigmoid()
+    return torch.cat([1.0 - second, second], dim=1)
