@@ -8,8 +8,6 @@
 Needs Chromium, and for the dashboard its extra. The pictures go to docs/images.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import shutil
