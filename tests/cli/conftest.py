@@ -39,6 +39,8 @@ def environment(**more):
 class Workplace:
     """A folder with the tiny study, and `nas-edge` in it."""
 
+    environment = staticmethod(environment)
+
     def __init__(self, folder):
         self.folder = folder
         self.run_folder = folder / "runs" / "tiny"
@@ -99,3 +101,40 @@ def finished(tmp_path_factory):
     place.out = out
     place.names = {path.name for path in place.run_folder.iterdir()}  # before anybody reads it
     return place
+
+
+@pytest.fixture(scope="session")
+def real_events(tmp_path_factory):
+    """What a real study of three trained candidates tells its listener, in order."""
+    from nas_edge import load_study_config, run_training_study
+
+    place = Workplace(tmp_path_factory.mktemp("events"))
+    config, path = load_study_config(str(place.folder / "tiny.yaml"))
+    events = []
+    run_training_study(
+        config, out=place.run_folder, beside=path.parent, device="cpu", on_event=events.append
+    )
+    return events
+
+
+@pytest.fixture(scope="session")
+def made_up_records():
+    """Return a function: records of made-up candidates whose results a function of a, b gives.
+
+    The first two are handcrafted; the others are drawn from 64 points, each at most once.
+    """
+    import random
+
+    from nas_edge.study.records import TrialRecord
+
+    def make(evaluate, trials=20):
+        points = [(4, 4), (7, 7)]
+        others = [(a, b) for a in range(8) for b in range(8) if (a, b) not in points]
+        points += random.Random(0).sample(others, trials - len(points))
+        names = ["xception-lite", "xception", *[None] * trials]
+        return [
+            TrialRecord(number, f"a{a}b{b}", {"a": a, "b": b}, names[number], evaluate(a, b))
+            for number, (a, b) in enumerate(points)
+        ]
+
+    return make
