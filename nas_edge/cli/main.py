@@ -50,6 +50,15 @@ def _not_empty(_: click.Context, __: click.Parameter, value: Optional[str]) -> O
     return value
 
 
+def _events_option(command: Any) -> Any:
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Every event as a line of JSON on stdout; with --quiet the last one alone.",
+    )(command)
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nas-edge")
 @click.option(
@@ -101,11 +110,12 @@ def main(debug: bool) -> None:
 )
 @click.option("--skip-damaged", is_flag=True, help="Leave damaged images out instead of stopping.")
 @click.option("--quiet", is_flag=True, help="Print the front only.")
-def run(study: str, quiet: bool, **options: Any) -> None:
+@_events_option
+def run(study: str, **options: Any) -> None:
     """Run STUDY (a file or a shipped name), or go on with it where it stopped."""
     from nas_edge.cli.run import run_command
 
-    run_command(study, quiet=quiet, **options)
+    run_command(study, **options)
 
 
 @main.command()
@@ -160,6 +170,7 @@ def run(study: str, quiet: bool, **options: Any) -> None:
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
 )
 @click.option("--quiet", is_flag=True, help="Print the rows only.")
+@_events_option
 def reproduce(networks: Tuple[str, ...], **options: Any) -> None:
     """Train NETWORKs of the paper by its recipe, beside the published figures.
 
