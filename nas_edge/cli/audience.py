@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterator, Optional, Union
 
 import click
 
+from nas_edge.cli.interrupts import heard_interrupts
 from nas_edge.cli.json_lines import JsonLines, front_dicts
 from nas_edge.cli.next_steps import (
     INTERRUPTED,
@@ -165,17 +166,28 @@ def audience_for(quiet: bool, as_json: bool, *, is_reproduction: bool = False) -
 
 @contextlib.contextmanager
 def told_to(audience: Audience) -> Iterator[None]:
-    """Have every end that a study did not come to by itself told, and pass it on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        audience.interrupted()
-        raise
-    except BrokenPipeError:
-        raise
-    except NasEdgeError as err:
+    """Have every end that a study did not come to by itself told, and pass it on.
+
+    Raises:
+        KeyboardInterrupt: If Ctrl-C or SIGTERM came, whatever a library made of it.
+    """
+    with heard_interrupts() as was_interrupted:
+        try:
+            yield
+        except KeyboardInterrupt:
+            audience.interrupted()
+            raise
+        except Exception as err:
+            if was_interrupted():
+                audience.interrupted()
+                raise KeyboardInterrupt from err
+            if not isinstance(err, BrokenPipeError):  # else nobody is there
+                _tell_error(audience, err)
+            raise
+
+
+def _tell_error(audience: Audience, err: Exception) -> None:
+    if isinstance(err, NasEdgeError):
         audience.failed(str(err), err.exit_code)
-        raise
-    except Exception as err:
+    else:
         audience.failed(f"{type(err).__name__}: {err}", 1)
-        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 import sys
@@ -19,6 +20,7 @@ class _Group(click.Group):
     """Prints an error of ours as one line with its exit code; a traceback only with --debug."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        _replace_what_stdout_cannot_say()
         try:
             return super().invoke(ctx)
         except NasEdgeError as err:
@@ -48,6 +50,13 @@ def _not_empty(_: click.Context, __: click.Parameter, value: Optional[str]) -> O
     if value == "":
         raise click.BadParameter("must not be empty")
     return value
+
+
+def _replace_what_stdout_cannot_say() -> None:
+    """See that a sign outside of a terminal's encoding becomes "?" and ends no study."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None and codecs.lookup(sys.stdout.encoding).name != "utf-8":
+        reconfigure(errors="replace")
 
 
 def _events_option(command: Any) -> Any:

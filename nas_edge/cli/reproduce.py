@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Any, Optional, Sequence, Tuple
 
 from nas_edge.cli.audience import audience_for, told_to
-from nas_edge.cli.run import interrupt
 from nas_edge.config.reproduction import reproduction_config
 from nas_edge.errors import ConfigError
 from nas_edge.space.baselines import NETWORK_NAMES
@@ -39,7 +37,6 @@ def reproduce_command(
 
         wanted = named_networks(names, setting, source)
         about = {"task": task, "setting": setting, "recipe": recipe}
-        signal.signal(signal.SIGTERM, interrupt)
         with audience.watching(folder) as on_event:
             run_reproduction(config, wanted, about, out=folder, device=device, on_event=on_event)
         run = open_run(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -32,7 +31,6 @@ def run_command(
         from nas_edge.study.run import open_run
         from nas_edge.study.training_study import run_training_study
 
-        signal.signal(signal.SIGTERM, interrupt)
         with audience.watching(folder) as on_event:
             run_training_study(
                 config,
@@ -73,8 +71,3 @@ def _load(study: str, options: Dict[str, Any]) -> Any:
     config: StudyConfig
     config, path = load_study_config(study, overrides)
     return config, path
-
-
-def interrupt(*_: Any) -> None:
-    """End as Ctrl-C does."""
-    raise KeyboardInterrupt

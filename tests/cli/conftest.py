@@ -4,6 +4,7 @@ The modules beside this file can be imported by their name.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,12 +105,24 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def real_events(tmp_path_factory):
-    """What a real study of three trained candidates tells its listener, in order."""
+def copy_of_finished(finished, tmp_path_factory):
+    """Return a function: a workplace whose run has three candidates, to go on with."""
+
+    def copy():
+        place = Workplace(tmp_path_factory.mktemp("copy"))
+        shutil.copytree(finished.run_folder, place.run_folder)
+        return place
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def real_events(copy_of_finished):
+    """What a real study tells its listener while it trains its fourth and fifth candidate."""
     from nas_edge import load_study_config, run_training_study
 
-    place = Workplace(tmp_path_factory.mktemp("events"))
-    config, path = load_study_config(str(place.folder / "tiny.yaml"))
+    place = copy_of_finished()
+    config, path = load_study_config(str(place.folder / "tiny.yaml"), {"trials": 5})
     events = []
     run_training_study(
         config, out=place.run_folder, beside=path.parent, device="cpu", on_event=events.append

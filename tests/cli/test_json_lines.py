@@ -30,27 +30,33 @@ def parse(text):
 
 
 @pytest.fixture(scope="module")
-def outputs(make_workplace, tmp_path_factory):
-    """A real study, interrupted in its second candidate, gone on with, and asked for again."""
-    place = make_workplace(tmp_path_factory.mktemp("json"))
-    place.write(  # steps enough for a sign of life
-        data={"source": "synthetic-pcb", "synthetic": {"train": 64, "val": 16, "test": 8}},
-        recipe={"epochs": 2, "batch_size": 2, "image_size": 24},
-        trials=2,
-    )
-    process = place.start("run", "tiny.yaml", "--json")
+def outputs(copy_of_finished):
+    """A real study: interrupted in its fifth candidate, gone on with, and asked for again."""
+    place = copy_of_finished()
+    command = ("run", "tiny.yaml", "--json", "--trials")
+    process = place.start(*command, 5)
     lines = []
     while sum('"event": "probed"' in line for line in lines) < 2:
         lines.append(process.stdout.readline())
         assert lines[-1], process.stderr.read()
     os.killpg(process.pid, signal.SIGINT)
     rest, err = process.communicate(timeout=60)
-    interrupted = (process.returncode, "".join(lines) + rest, err)
     return {
-        "interrupted": interrupted,
-        "finished": place.call("run", "tiny.yaml", "--json"),
-        "quiet": place.call("run", "tiny.yaml", "--json", "--quiet"),
+        "interrupted": (process.returncode, "".join(lines) + rest, err),
+        "spent": place.call(*command, 6, "--time-budget", "1s"),
+        "quiet": place.call(*command, 5, "--quiet"),
     }
+
+
+def a_step(monkeypatch):
+    """Return what a child's training sends of a step; the tiny study's epochs are over too soon."""
+    from nas_edge.candidate import child
+
+    monkeypatch.setattr(child, "SIGN_EVERY_S", 0.0)
+    sent, written = [], []
+    child._step_reporter(sent.append, lambda: None)(1, 2, 3)
+    JsonLines(written.append)({**sent[0], "number": 0})
+    return parse(written[0] + "\n")[0]
 
 
 def documented(repository):
@@ -66,9 +72,10 @@ def keys_of(event):
     return {*event, *(key for one in inner for key in one)} - {"event", "time"}
 
 
-def test_the_documented_events_and_keys_are_those_of_a_real_study(outputs, repository):
+def test_the_documented_events_and_keys_are_those_of_a_real_study(outputs, repository, monkeypatch):
     told = documented(repository)
     events = [event for code, out, err in outputs.values() for event in parse(out)]
+    events.insert(0, a_step(monkeypatch))
     assert {event["event"] for event in events} == set(told)
     for event in events:
         keys, there = told[event["event"]], keys_of(event)
@@ -79,8 +86,8 @@ def test_the_documented_events_and_keys_are_those_of_a_real_study(outputs, repos
             assert there <= keys
         else:
             assert there == keys
-    last = events[-1]
-    assert keys_of(last) == told["end"]
+    (end,) = parse(outputs["quiet"][1])
+    assert keys_of(end) == told["end"]
 
 
 def test_the_documented_reasons_to_end_are_all_there_are(repository):
@@ -95,28 +102,28 @@ def test_an_interrupted_study_ends_with_what_it_has(outputs):
     code, out, err = outputs["interrupted"]
     *_, end = parse(out)
     assert code == end["exit_code"] == 130, (end, err)
-    assert err == "nas-edge: interrupted\n"
+    assert "nas-edge: interrupted\n" in err
     assert (end["event"], end["why"], end["report"]) == ("end", "interrupted", None)
-    assert (end["candidates"], end["outcomes"]) == (1, {"finished": 1})
-    assert [row["number"] for row in end["front"]] == [0]
+    assert (end["candidates"], end["outcomes"]) == (4, {"finished": 4})
+    assert end["front"]
     assert end["next"][0]["command"] == "the same command"
 
 
-def test_a_finished_study_ends_with_the_front_that_the_front_command_shows(outputs):
-    code, out, err = outputs["finished"]
+def test_a_study_ends_with_the_front_of_which_every_change_was_told(outputs):
+    code, out, err = outputs["spent"]
     events = parse(out)
+    kinds = [event["event"] for event in events]
     assert (code, err) == (0, "")
-    assert [e["event"] for e in events].count("end") == 1
+    assert kinds.count("end") == 1
     end = events[-1]
-    assert (end["event"], end["why"], end["exit_code"]) == ("end", "all", 0)
     assert (end["study"], end["run"], end["report"]) == (
         "tiny",
         "runs/tiny",
         "runs/tiny/report.html",
     )
-    assert (end["candidates"], end["outcomes"]) == (2, {"finished": 2})
+    assert (end["exit_code"], end["candidates"], end["outcomes"]) == (0, 5, {"finished": 5})
+    assert kinds.index("front") < kinds.index("candidate")  # of the sittings before
     fronts = [event for event in events if event["event"] == "front"]
-    assert fronts[0]["rows"][0]["number"] == 0  # of the sitting before this
     last = {row["number"]: row["values"] for row in fronts[-1]["rows"]}
     assert last == {row["number"]: row["values"] for row in end["front"]}
     for row in end["front"]:
@@ -124,11 +131,21 @@ def test_a_finished_study_ends_with_the_front_that_the_front_command_shows(outpu
         assert row["values"] == {name: metrics[name]["value"] for name in end["objectives"]}
 
 
+def test_a_time_budget_that_is_used_up_is_the_reason_to_end(outputs):
+    code, out, err = outputs["spent"]
+    note, end = parse(out)[-2:]
+    assert (code, err) == (0, "")
+    assert (note["event"], end["event"], end["why"]) == ("note", "end", "time_budget")
+    assert note["text"] == end["text"]
+    assert end["text"].startswith("the time budget is used up")
+    assert end["next"][-1]["command"] == "the same command with a longer --time-budget"
+
+
 def test_quiet_leaves_the_end_alone(outputs):
     code, out, err = outputs["quiet"]
     (end,) = parse(out)
     assert (code, err) == (0, "")
-    assert (end["event"], end["why"], end["candidates"]) == ("end", "all", 2)
+    assert (end["event"], end["why"], end["candidates"]) == ("end", "all", 5)
 
 
 @pytest.mark.parametrize("command", [("run", "nosuch"), ("reproduce", "vgg")], ids=" ".join)

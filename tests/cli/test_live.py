@@ -58,7 +58,7 @@ def test_the_view_stays_below_the_lines_and_is_gone_at_the_end(real_events, size
     screen = terminal.look()
     assert screen.has_cursor
     written = screen.everything.replace("\n", " ")
-    for name in ("[1/3]", "[2/3]", "[3/3]"):
+    for name in ("[4/5]", "[5/5]"):
         assert written.count(name) == 1
     assert "front so far" not in written
     assert "━" not in written
@@ -87,10 +87,10 @@ def test_a_terminal_that_becomes_smaller_shows_one_view_and_the_last_lines(real_
         terminal.resize(*smaller)
         view.draw()
         screen = terminal.look()
-        assert screen.text.count("1 measured") == 1
+        assert screen.text.count("4 measured") == 1
         assert screen.text.count("epoch ") <= 1
         if smaller[1] == 24:
-            assert screen.text.replace("\n", " ").count("[1/3]") == 1
+            assert screen.text.replace("\n", " ").count("[4/5]") == 1
         for _ in feed(view, terminal, real_events[half:]):
             assert terminal.screen.text.count(" measured") <= 1
     screen = terminal.look()

@@ -88,11 +88,11 @@ class Terminal:
 
 
 @pytest.fixture(scope="module")
-def interrupted(make_workplace, tmp_path_factory):
-    """A run without colours, stopped by Ctrl-C once its first candidate was on the front."""
-    place = make_workplace(tmp_path_factory.mktemp("terminal"))
-    terminal = Terminal(place, "run", "tiny.yaml", "--trials", 2, NO_COLOR="1")
-    terminal.wait_for("front so far")
+def interrupted(copy_of_finished):
+    """A run without colours, stopped by Ctrl-C while it trains its fifth candidate."""
+    place = copy_of_finished()
+    terminal = Terminal(place, "run", "tiny.yaml", "--trials", 5, NO_COLOR="1")
+    terminal.wait_for("4 measured")
     view = terminal.screen.text
     terminal.press(b"\x03")
     code = terminal.end()
@@ -102,10 +102,10 @@ def interrupted(make_workplace, tmp_path_factory):
 def test_the_view_shows_study_candidate_and_front(interrupted):
     _, _, view, _ = interrupted
     lines = view.splitlines()
-    assert re.search(r"tiny +━* *─* *[12]/2", view)
-    assert "1 measured: 1 finished" in view
-    assert any(re.match(r"● +trial 0 +[0-9.]+% +[0-9.]+ MiB", line) for line in lines)
-    assert "[1/2] trial 0" in view  # the line above it
+    assert re.search(r"tiny +━* *─* *[45]/5", view)
+    assert "4 measured: 4 finished" in view
+    assert any(re.match(r"● +trial [0-3] +[0-9.]+% +[0-9.]+ MiB", line) for line in lines)
+    assert "[4/5] trial 3" in view  # the line above it
 
 
 def test_ctrl_c_leaves_a_clean_screen_and_says_how_to_go_on(interrupted):
@@ -113,7 +113,7 @@ def test_ctrl_c_leaves_a_clean_screen_and_says_how_to_go_on(interrupted):
     assert code == 130
     assert terminal.screen.has_cursor
     text = terminal.screen.everything
-    assert "[1/2] trial 0" in text
+    assert "[4/5] trial 3" in text
     assert "stopped; the same command goes on where it was (runs/tiny)" in text
     assert "nas-edge front runs/tiny" in text
     assert text.rstrip().endswith("nas-edge: interrupted")
@@ -129,21 +129,34 @@ def test_no_color_means_no_codes_for_colours(interrupted):
 
 def test_a_dumb_terminal_gets_plain_lines_and_what_to_do_next(interrupted):
     place, _, _, _ = interrupted
-    terminal = Terminal(place, "run", "tiny.yaml", "--trials", 2, TERM="dumb")
+    terminal = Terminal(place, "run", "tiny.yaml", "--trials", 5, TERM="dumb")
     assert terminal.end() == 0
     assert "\x1b" not in terminal.written
     lines = terminal.written.splitlines()
-    assert any(line.startswith("[2/2] trial 1: measuring memory") for line in lines)
+    assert any(line.startswith("[5/5] trial 4: measuring memory") for line in lines)
     assert any("epoch 2/2: val accuracy" in line for line in lines)
     at = lines.index("report: runs/tiny/report.html")
     assert lines[at + 1] == "next:"
     assert any(line.startswith("  nas-edge show runs/tiny:") for line in lines[at:])
 
 
+@pytest.mark.slow
 def test_a_terminal_without_a_study_to_train_ends_with_the_tables_alone(interrupted):
     place, _, _, _ = interrupted
-    terminal = Terminal(place, "run", "tiny.yaml", "--trials", 2, "--quiet")
+    terminal = Terminal(place, "run", "tiny.yaml", "--trials", 5, "--quiet")
     assert terminal.end() == 0
     assert "front so far" not in terminal.written
     assert "next:" not in terminal.written
     assert "report: runs/tiny/report.html" in terminal.written
+
+
+@pytest.mark.slow
+def test_an_encoding_without_the_views_signs_ends_nothing(interrupted):
+    place, _, _, _ = interrupted
+    terminal = Terminal(
+        place, "run", "tiny.yaml", "--trials", 5, PYTHONIOENCODING="ascii", NO_COLOR="1"
+    )
+    assert terminal.end() == 0
+    assert "report: runs/tiny/report.html" in terminal.written
+    assert "5 finished" in terminal.written
+    terminal.written.encode("ascii")
