@@ -123,8 +123,11 @@ def _table(
 
 def _caption(rows: Sequence[FrontRow], shown: Sequence[FrontRow], marks: Marks) -> str:
     hidden = len(rows) - len(shown)
-    more = f"{hidden} more; " if hidden else ""
-    return (
-        f"{more}{marks.on_front} on the front {marks.off_front} not on it "
-        f"{marks.paper} the paper's, bold: handcrafted"
-    )
+    parts = [f"{marks.on_front} on the front"]
+    if not all(row.is_on_front for row in shown):
+        parts.append(f"{marks.off_front} not on it")
+    if paper_record([row.record for row in shown]) is not None:
+        parts.append(f"{marks.paper} the paper's")
+    if any(row.record.reference for row in shown):
+        parts.append("bold: handcrafted")
+    return (f"{hidden} more; " if hidden else "") + "  ".join(parts)

@@ -120,7 +120,7 @@ def _figures(standing: Standing, training: Training) -> str:
     if training.peak_bytes is not None:
         limit = standing.memory_limit_bytes
         of = "" if limit is None else f" of {format_bytes(limit)}"
-        parts.append(f"{format_bytes(training.peak_bytes)}{of}")
+        parts.append(f"memory {format_bytes(training.peak_bytes)}{of}")
     if training.val_accuracy is not None:
         parts.append(f"val accuracy {100 * training.val_accuracy:.1f}%")
     if training.loss is not None:
