@@ -32,6 +32,7 @@ SMALLEST = {
     "synthetic_sheet.py": None,  # draws a picture of the documentation
     "synthetic_speed.py": ["--repeats", "1"],
     "training_throughput.py": ["--multipliers", "0.25", "--repeats", "1", "--steps", "1"],
+    "view_cost.py": ["--turns", "2", "--turn-s", "2"],
 }
 
 

@@ -8,7 +8,7 @@ from typing import Optional
 
 import click
 
-from nas_edge.cli.run import interrupt
+from nas_edge.cli.interrupts import interrupt
 
 
 def dashboard_command(what: str, port: Optional[int], host: str, is_opened: bool) -> None:

@@ -39,9 +39,10 @@ def print_front(name: str, records: Any, objectives: Any) -> None:
     rows = front_rows(records, objectives)
     title = f"{name}: {metric_names(objectives)}"
     console = Console()
+    width: Optional[int] = console.width
     if not console.is_terminal:
-        console = Console(width=160)
-    console.print(front_table(rows, objectives, title))
+        console, width = Console(width=160), None
+    console.print(front_table(rows, objectives, title, width))
     counts = outcome_counts(records)
     console.print(
         f"{len(records)} candidate{'' if len(records) == 1 else 's'}: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 import sys
@@ -19,6 +20,7 @@ class _Group(click.Group):
     """Prints an error of ours as one line with its exit code; a traceback only with --debug."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        _replace_what_stdout_cannot_say()
         try:
             return super().invoke(ctx)
         except NasEdgeError as err:
@@ -48,6 +50,22 @@ def _not_empty(_: click.Context, __: click.Parameter, value: Optional[str]) -> O
     if value == "":
         raise click.BadParameter("must not be empty")
     return value
+
+
+def _replace_what_stdout_cannot_say() -> None:
+    """See that a sign outside of a terminal's encoding becomes "?" and ends no study."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None and codecs.lookup(sys.stdout.encoding).name != "utf-8":
+        reconfigure(errors="replace")
+
+
+def _events_option(command: Any) -> Any:
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Every event as a line of JSON on stdout; with --quiet the last one alone.",
+    )(command)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -101,11 +119,12 @@ def main(debug: bool) -> None:
 )
 @click.option("--skip-damaged", is_flag=True, help="Leave damaged images out instead of stopping.")
 @click.option("--quiet", is_flag=True, help="Print the front only.")
-def run(study: str, quiet: bool, **options: Any) -> None:
+@_events_option
+def run(study: str, **options: Any) -> None:
     """Run STUDY (a file or a shipped name), or go on with it where it stopped."""
     from nas_edge.cli.run import run_command
 
-    run_command(study, quiet=quiet, **options)
+    run_command(study, **options)
 
 
 @main.command()
@@ -160,6 +179,7 @@ def run(study: str, quiet: bool, **options: Any) -> None:
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
 )
 @click.option("--quiet", is_flag=True, help="Print the rows only.")
+@_events_option
 def reproduce(networks: Tuple[str, ...], **options: Any) -> None:
     """Train NETWORKs of the paper by its recipe, beside the published figures.
 

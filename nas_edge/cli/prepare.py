@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator, Optional
 
 import click
 
-from nas_edge.cli.run import interrupt
+from nas_edge.cli.interrupts import interrupt
 from nas_edge.errors import ConfigError
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Container, List, Optional, Sequence, Tuple
 
 import click
 
-from nas_edge.cli.progress import progress_for
-from nas_edge.cli.run import interrupt
+from nas_edge.cli.audience import audience_for, told_to
 from nas_edge.config.reproduction import reproduction_config
 from nas_edge.errors import ConfigError
 from nas_edge.space.baselines import NETWORK_NAMES
@@ -26,32 +24,28 @@ def reproduce_command(
     out: Optional[str],
     device: str,
     quiet: bool,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Train networks of the paper and print their rows beside the published ones."""
-    names = _names(networks, every, source)
-    config = reproduction_config(task, setting, recipe, **options)
-    folder = Path(out) if out else Path("runs") / _folder_name(config.name, recipe, config.seed)
-    from nas_edge.report.html import write_report
-    from nas_edge.study.reproduction import named_networks, run_reproduction
-    from nas_edge.study.run import open_run
+    audience = audience_for(quiet, as_json, is_reproduction=True)
+    with told_to(audience):
+        names = _names(networks, every, source)
+        config = reproduction_config(task, setting, recipe, **options)
+        folder = Path(out) if out else Path("runs") / _folder_name(config.name, recipe, config.seed)
+        from nas_edge.report.html import write_report
+        from nas_edge.study.reproduction import named_networks, run_reproduction
+        from nas_edge.study.run import open_run
 
-    wanted = named_networks(names, setting, source)
-    about = {"task": task, "setting": setting, "recipe": recipe}
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        with progress_for(quiet) as on_event:
+        wanted = named_networks(names, setting, source)
+        about = {"task": task, "setting": setting, "recipe": recipe}
+        with audience.watching(folder) as on_event:
             run_reproduction(config, wanted, about, out=folder, device=device, on_event=on_event)
-    except KeyboardInterrupt:
-        click.echo(f"\nstopped; the same command goes on where it was ({folder})", err=True)
-        raise
-    run = open_run(folder)
-    report = write_report(run)
-    _print_rows(run, list(wanted))
-    click.echo(f"report: {report}")
-    failed = [
-        r.name for r in run.records if r.reference in wanted and not r.measurement.is_finished
-    ]
+        run = open_run(folder)
+        failed = _failed(run, wanted)
+        audience.finish(
+            run, write_report(run), lambda: _print_rows(run, list(wanted)), 1 if failed else 0
+        )
     if failed:
         click.echo(
             f"no figures of {', '.join(failed)}: the run keeps what happened; to train again, give "
@@ -78,6 +72,12 @@ def _names(networks: Tuple[str, ...], every: bool, source: Optional[str]) -> Seq
 
 def _folder_name(study: str, recipe: str, seed: int) -> str:
     return study + ("-fixed" if recipe == "fixed" else "") + (f"-seed{seed}" if seed else "")
+
+
+def _failed(run: Any, names: Container[str]) -> List[str]:
+    """Return the names of those that were asked for and gave no figures."""
+    records = (record for record in run.records if record.reference in names)
+    return [record.name for record in records if not record.measurement.is_finished]
 
 
 def _print_rows(run: Any, names: Sequence[str]) -> None:

@@ -1,15 +1,12 @@
-"""`nas-edge run`: a study from its file to the front in the terminal."""
+"""`nas-edge run`: a study from its file to its front."""
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-import click
-
+from nas_edge.cli.audience import audience_for, told_to
 from nas_edge.cli.fronts import print_front
-from nas_edge.cli.progress import progress_for
 from nas_edge.config.files import load_yaml
 from nas_edge.config.study import StudyConfig, load_study_config
 from nas_edge.errors import ConfigError
@@ -19,22 +16,23 @@ def run_command(
     study: str,
     *,
     quiet: bool,
+    as_json: bool,
     out: Optional[str],
     storage: Optional[str],
     device: str,
     **options: Any,
 ) -> None:
     """Run a study file's study and print its front."""
-    config, path = _load(study, options)
-    folder = Path(out) if out else Path("runs") / config.name
-    from nas_edge.report.html import write_report
-    from nas_edge.study.run import open_run
-    from nas_edge.study.training_study import run_training_study
+    audience = audience_for(quiet, as_json)
+    with told_to(audience):
+        config, path = _load(study, options)
+        folder = Path(out) if out else Path("runs") / config.name
+        from nas_edge.report.html import write_report
+        from nas_edge.study.run import open_run
+        from nas_edge.study.training_study import run_training_study
 
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        with progress_for(quiet) as on_event:
-            records = run_training_study(
+        with audience.watching(folder) as on_event:
+            run_training_study(
                 config,
                 out=folder,
                 beside=path.parent,
@@ -43,12 +41,11 @@ def run_command(
                 on_event=on_event,
                 where=str(path),
             )
-    except KeyboardInterrupt:
-        click.echo(f"\nstopped; the same command goes on where it was ({folder})", err=True)
-        raise
-    report = write_report(open_run(folder), accuracy_frontier=config.accuracy_frontier)
-    print_front(config.name, records, config.objectives)
-    click.echo(f"report: {report}")
+        run = open_run(folder)
+        report = write_report(run, accuracy_frontier=config.accuracy_frontier)
+        audience.finish(
+            run, report, lambda: print_front(config.name, run.records, config.objectives)
+        )
 
 
 def _load(study: str, options: Dict[str, Any]) -> Any:
@@ -74,8 +71,3 @@ def _load(study: str, options: Dict[str, Any]) -> Any:
     config: StudyConfig
     config, path = load_study_config(study, overrides)
     return config, path
-
-
-def interrupt(*_: Any) -> None:
-    """End as Ctrl-C does."""
-    raise KeyboardInterrupt

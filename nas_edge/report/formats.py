@@ -25,7 +25,8 @@ from nas_edge.report.rows import (
     training_text,
 )
 from nas_edge.report.side_by_side import labels_of
-from nas_edge.report.tables import HEADS, NARROW, front_csv
+from nas_edge.report.table_columns import HEADS, NARROW
+from nas_edge.report.tables import front_csv
 from nas_edge.study.run import Run
 
 SUFFIXES = {"html": "html", "md": "md", "latex": "tex", "csv": "csv", "png": "png", "svg": "svg"}

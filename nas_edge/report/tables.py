@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import Any, List, Mapping, Sequence
+from typing import Any, List, Mapping, Optional, Sequence
 
 from nas_edge.report.rows import (
     FrontRow,
@@ -16,53 +16,36 @@ from nas_edge.report.rows import (
     shown_metrics,
     training_text,
 )
-
-HEADS = {
-    "val_accuracy": "val acc",
-    "test_accuracy": "test acc",
-    "peak_memory": "peak mem",
-    "train_peak_memory": "peak in training",
-    "mean_memory": "mean mem",
-    "latency": "latency",
-    "batch_latency": "latency (batch)",
-    "energy_per_epoch": "energy/epoch",
-    "energy_per_inference": "energy/image",
-    "board_ram_fraction": "board RAM",
-    "epoch_time": "epoch",
-    "params": "params",
-    "macs": "MACs",
-}
-NARROW = (
-    "val_accuracy",
-    "test_accuracy",
-    "peak_memory",
-    "latency",
-    "params",
-    "macs",
-)
+from nas_edge.report.table_columns import HEADS, columns_of
 
 
-def front_table(rows: Sequence[FrontRow], objectives: Sequence[str], title: str) -> Any:
-    """Return a rich table: the front from the least second objective on, references marked."""
+def front_table(
+    rows: Sequence[FrontRow], objectives: Sequence[str], title: str, width: Optional[int] = None
+) -> Any:
+    """Return a rich table: the front from the least second objective on, references marked.
+
+    On a terminal of ``width`` cells what does not fit is left out whole: figures that are no
+    objectives, from the last on, then the comparison. At the last names are cut.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    metrics = [m for m in shown_metrics(rows, objectives) if m in objectives or m in NARROW]
-    paper = paper_record([row.record for row in rows])
+    columns = columns_of(rows, objectives, width)
+    paper = paper_record([row.record for row in rows]) if columns.is_compared else None
     table = Table(title=Text(title), title_justify="left", header_style="bold")
-    table.add_column("", no_wrap=True)
-    table.add_column("candidate", no_wrap=True)
+    table.add_column("", no_wrap=True, width=1)
+    table.add_column("candidate", no_wrap=True, max_width=columns.name_cells)
     trainings = {row.record.number: training_text(row.record) for row in rows}
     if any(trainings.values()):
         table.add_column("training")
-    for name in metrics:
+    for name in columns.metrics:
         table.add_column(Text(HEADS.get(name, name)), justify="right", no_wrap=True)
     if paper is not None:
         table.add_column("against the paper's")
     for row in rows:
         record = row.record
         mark = "●" if row.is_on_front else "○"
-        cells = [format_metric(name, record.value(name)) for name in metrics]
+        cells = [format_metric(name, record.value(name)) for name in columns.metrics]
         if paper is not None:
             cells.append(_against(row, paper, objectives))
         if any(trainings.values()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import dataclass
 from typing import Optional, Sequence
 
 from nas_edge.candidate.measurement import CRASHED
@@ -11,16 +12,30 @@ from nas_edge.study.records import TrialRecord
 
 MAX_CRASHES = 3  # crashes in a row, with nothing finished yet, before the study gives up
 
+# Why no further candidate is started.
+ALL = "all"
+TIME_BUDGET = "time_budget"
+EXHAUSTED = "exhausted"
+ELSEWHERE = "elsewhere"
 
-def spent_time(found: Sequence[TrialRecord], budget_s: Optional[float]) -> Optional[str]:
-    """Return a sentence if one more candidate would end after the budget, else None."""
+
+@dataclass(frozen=True)
+class End:
+    """Why no further candidate is started, and a sentence; "" where all are there."""
+
+    why: str = ALL
+    text: str = ""
+
+
+def spent_time(found: Sequence[TrialRecord], budget_s: Optional[float]) -> Optional[End]:
+    """Return the end if one more candidate would end after the budget, else None."""
     if budget_s is None or not found:
         return None
     times = [record.measurement.wall_s for record in found]
     if sum(times) + statistics.median(times) <= budget_s:
         return None
     spent = f"{sum(times):.0f} of {budget_s:.0f} s"
-    return f"the time budget is used up ({spent}, {len(found)} candidates)"
+    return End(TIME_BUDGET, f"the time budget is used up ({spent}, {len(found)} candidates)")
 
 
 def time_left_s(

@@ -20,7 +20,14 @@ from nas_edge.errors import ConfigError, SpaceError
 from nas_edge.study import records as attrs
 from nas_edge.study.artifacts import write_candidate
 from nas_edge.study.asking import ask, cut_off_trials, enqueue_references, enqueue_unseen
-from nas_edge.study.budget import check_crashes, spent_time, time_left_s
+from nas_edge.study.budget import (
+    ELSEWHERE,
+    EXHAUSTED,
+    End,
+    check_crashes,
+    spent_time,
+    time_left_s,
+)
 from nas_edge.study.ledger import Ledger
 from nas_edge.study.log import logged
 from nas_edge.study.opening import digest_of, open_study
@@ -154,6 +161,7 @@ def _loop(session: Session, trials: Optional[int], time_budget_s: Optional[float
     unfinished = cut_off_trials(session)
     while True:
         ledger = session.refresh()
+        session.on_event({"event": "known", "records": tuple(ledger.records)})
         check_crashes(ledger.records)
         # Trials that were cut off count as begun, so that they are never left behind.
         begun = len(ledger.records) + len(unfinished) + ledger.waiting
@@ -162,26 +170,28 @@ def _loop(session: Session, trials: Optional[int], time_budget_s: Optional[float
         else:
             end = _end(session, trials, time_budget_s)
             if end is not None:
-                if end:
-                    session.on_event({"event": "note", "text": end})
+                if end.text:
+                    session.on_event({"event": "note", "text": end.text})
+                session.on_event({"event": "ended", "why": end.why, "text": end.text})
                 return
             trial, point = ask(session)
         _settle(session, trial, point, begun if trials is None else trials, time_budget_s)
 
 
-def _end(session: Session, trials: Optional[int], time_budget_s: Optional[float]) -> Optional[str]:
-    """Return why no further candidate is started, "" if all are there, None if one is."""
+def _end(session: Session, trials: Optional[int], time_budget_s: Optional[float]) -> Optional[End]:
+    """Return why no further candidate is started, None if one is."""
     ledger = session.ledger
     if trials is None:
-        return spent_time(ledger.records, time_budget_s) if ledger.waiting else ""
+        return spent_time(ledger.records, time_budget_s) if ledger.waiting else End()
     if len(ledger.records) >= trials:
-        return ""
+        return End()
     elsewhere = ledger.elsewhere()
     if len(ledger.records) + len(elsewhere) >= trials:
-        return f"other workers have begun the remaining {len(elsewhere)} of {trials} candidates"
+        text = f"other workers have begun the remaining {len(elsewhere)} of {trials} candidates"
+        return End(ELSEWHERE, text)
     spent = spent_time(ledger.records, time_budget_s)
     if spent is None and ledger.repeats >= MAX_REPEATS and not enqueue_unseen(session):
-        return "every point of the space has been tried"
+        return End(EXHAUSTED, "every point of the space has been tried")
     return spent
 
 

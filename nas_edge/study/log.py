@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 Event = Dict[str, Any]
-_TOO_OFTEN = ("step", "probe")
+_LEFT_OUT = ("step", "probe", "known")  # too often, or told by other lines
 
 
 def logged(path: Path, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
@@ -20,7 +20,7 @@ def logged(path: Path, on_event: Callable[[Event], None]) -> Callable[[Event], N
     """
 
     def listen(event: Event) -> None:
-        if event["event"] not in _TOO_OFTEN:
+        if event["event"] not in _LEFT_OUT:
             with open(path, "a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {_line(event)}\n")
         on_event(event)

@@ -218,4 +218,6 @@ def study_event(
         "out": str(path),
         "epochs": config.recipe.epochs,
         "objectives": list(config.objectives),
+        "memory_limit_bytes": config.memory_limit,
+        "time_budget_s": config.time_budget,
     }

@@ -4,6 +4,7 @@ The modules beside this file can be imported by their name.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,8 @@ def environment(**more):
 
 class Workplace:
     """A folder with the tiny study, and `nas-edge` in it."""
+
+    environment = staticmethod(environment)
 
     def __init__(self, folder):
         self.folder = folder
@@ -99,3 +102,52 @@ def finished(tmp_path_factory):
     place.out = out
     place.names = {path.name for path in place.run_folder.iterdir()}  # before anybody reads it
     return place
+
+
+@pytest.fixture(scope="session")
+def copy_of_finished(finished, tmp_path_factory):
+    """Return a function: a workplace whose run has three candidates, to go on with."""
+
+    def copy():
+        place = Workplace(tmp_path_factory.mktemp("copy"))
+        shutil.copytree(finished.run_folder, place.run_folder)
+        return place
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def real_events(copy_of_finished):
+    """What a real study tells its listener while it trains its fourth and fifth candidate."""
+    from nas_edge import load_study_config, run_training_study
+
+    place = copy_of_finished()
+    config, path = load_study_config(str(place.folder / "tiny.yaml"), {"trials": 5})
+    events = []
+    run_training_study(
+        config, out=place.run_folder, beside=path.parent, device="cpu", on_event=events.append
+    )
+    return events
+
+
+@pytest.fixture(scope="session")
+def made_up_records():
+    """Return a function: records of made-up candidates whose results a function of a, b gives.
+
+    The first two are handcrafted; the others are drawn from 64 points, each at most once.
+    """
+    import random
+
+    from nas_edge.study.records import TrialRecord
+
+    def make(evaluate, trials=20):
+        points = [(4, 4), (7, 7)]
+        others = [(a, b) for a in range(8) for b in range(8) if (a, b) not in points]
+        points += random.Random(0).sample(others, trials - len(points))
+        names = ["xception-lite", "xception", *[None] * trials]
+        return [
+            TrialRecord(number, f"a{a}b{b}", {"a": a, "b": b}, names[number], evaluate(a, b))
+            for number, (a, b) in enumerate(points)
+        ]
+
+    return make
