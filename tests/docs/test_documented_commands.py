@@ -35,7 +35,8 @@ def command_lines(page):
             if start is None:
                 continue
             words = shlex.split(line[start.end() :], comments=True)
-            yield words[1:], line.partition(" #")[2]
+            end = words.index("|") if "|" in words else len(words)  # what follows reads its output
+            yield words[1:end], line.partition(" #")[2]
 
 
 @pytest.fixture
