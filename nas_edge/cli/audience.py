@@ -94,7 +94,7 @@ class People(_Follower):
         click.echo(f"\n{STOPPED} ({self._folder})", err=True)
         if not self._quiet:
             for step in next_steps(self._ending(INTERRUPTED))[1:]:
-                click.echo(f"  {step.command}   {step.gives}", err=True)
+                click.echo(f"  {step.do}   {step.gives}", err=True)
 
     def failed(self, text: str, exit_code: int) -> None:
         """Nothing: the command line tells errors itself."""
@@ -152,7 +152,7 @@ class Machine(_Follower):
             "candidates": len(ending.records),
             "outcomes": outcome_counts(ending.records),
             "front": front_dicts(ending.records, ending.objectives),
-            "next": [{"command": step.command, "gives": step.gives} for step in steps],
+            "next": [step.to_dict() for step in steps],
         }
         try:
             self._lines.send(end)

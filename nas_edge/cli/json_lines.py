@@ -36,7 +36,7 @@ class JsonLines:
         self._write = write
         self._now = now
         self._objectives: Sequence[str] = ()
-        self._front: List[Any] = []
+        self._front: Optional[List[Any]] = []
 
     def __call__(self, event: Event) -> None:
         """Write an event, if it is one for machines."""
@@ -59,8 +59,8 @@ class JsonLines:
         self._write(json.dumps(finite(line), allow_nan=False, default=str))
 
     def _send_front(self, records: Sequence[TrialRecord]) -> None:
-        rows = front_dicts(records, self._objectives) or []
-        short = [{key: row[key] for key in SHORT} for row in rows]
+        rows = front_dicts(records, self._objectives)
+        short = None if rows is None else [{key: row[key] for key in SHORT} for row in rows]
         if short != self._front:
             self._front = short
             self.send({"event": "front", "rows": short})

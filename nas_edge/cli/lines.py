@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict
 
 from nas_edge.config.units import format_bytes, format_seconds
+from nas_edge.report.progress import candidate_head, left_after
 
 Event = Dict[str, Any]
 
@@ -21,7 +22,7 @@ class Lines:
         self._write = write
         self._is_brief = is_brief
         self._head = ""
-        self._tail = ""
+        self._tail = self._last_tail = ""
         self._epochs = 0
 
     def __call__(self, event: Event) -> None:
@@ -45,10 +46,9 @@ class Lines:
         )
 
     def _on_candidate(self, event: Event) -> None:
-        name = event["reference"] or f"trial {event['number']}"
         left = event["time_left_s"]
         self._tail = f", about {format_seconds(left)} left" if left is not None else ""
-        self._head = f"[{event['position']}/{event['trials']}] {name}"
+        self._head, self._last_tail = candidate_head(event), left_after(event)
         self._progress("measuring memory")
 
     def _on_probed(self, event: Event) -> None:
@@ -68,7 +68,7 @@ class Lines:
             return
         accuracy = measured.metrics.get("val_accuracy")
         shown = f"val accuracy {accuracy.value:.3f}, " if accuracy else ""
-        self._write(f"{self._head}: {shown}{format_seconds(measured.wall_s)}{self._tail}")
+        self._write(f"{self._head}: {shown}{format_seconds(measured.wall_s)}{self._last_tail}")
 
     def _progress(self, text: str) -> None:
         if not self._is_brief:

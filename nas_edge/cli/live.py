@@ -78,7 +78,7 @@ class LiveView:
         self._done.set()
         try:
             self._thread.join()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(Exception):  # it would hide how the study ended
                 self.draw()  # the last lines
         finally:
             with contextlib.suppress(OSError):

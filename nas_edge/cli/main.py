@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import math
 import os
 import sys
@@ -53,9 +52,12 @@ def _not_empty(_: click.Context, __: click.Parameter, value: Optional[str]) -> O
 
 
 def _replace_what_stdout_cannot_say() -> None:
-    """See that a sign outside of a terminal's encoding becomes "?" and ends no study."""
+    """See that a sign outside of a terminal's encoding becomes "?" and ends no study.
+
+    In UTF-8 that is a file's name of another encoding.
+    """
     reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None and codecs.lookup(sys.stdout.encoding).name != "utf-8":
+    if reconfigure is not None and sys.stdout.errors == "strict":
         reconfigure(errors="replace")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from nas_edge.candidate.measurement import DIVERGED, FAILED, HUNG
 from nas_edge.config.units import format_bytes
@@ -20,10 +21,15 @@ SAME = "the same command"
 
 @dataclass(frozen=True)
 class Step:
-    """A command, or how to change the last one, and what it gives."""
+    """A command, or how to change the last one, or a file to read; and what it gives."""
 
-    command: str
+    do: str
     gives: str
+
+    def to_dict(self) -> Dict[str, Optional[str]]:
+        """Return plain data; ``command`` is what a shell takes, None where ``do`` is none."""
+        command = self.do if self.do.startswith("nas-edge ") else None
+        return {"do": self.do, "command": command, "gives": self.gives}
 
 
 DOCTOR = Step("nas-edge doctor", "whether this machine is in order")
@@ -62,7 +68,7 @@ def what_came(ending: Ending) -> str:
 
 def next_steps(ending: Ending) -> List[Step]:
     """Return what is worth doing next, the nearest first."""
-    run = str(ending.folder)
+    run = shlex.quote(str(ending.folder))
     if ending.why == INTERRUPTED:
         looks = [
             Step(f"nas-edge front {run}", "the front by now"),
@@ -74,7 +80,7 @@ def next_steps(ending: Ending) -> List[Step]:
     return [
         *_looks(ending, run),
         _dashboard(run),
-        *_last_log(ending, run),
+        *_last_log(ending),
         *_going_on(ending, run),
     ]
 
@@ -82,11 +88,11 @@ def next_steps(ending: Ending) -> List[Step]:
 def summary_lines(ending: Ending) -> List[str]:
     """Return the summary as lines for people."""
     sentence, steps = what_came(ending), next_steps(ending)
-    cells = max((len(step.command) for step in steps), default=0)
+    cells = max((len(step.do) for step in steps), default=0)
     lines = [sentence] if sentence else []
     if steps:
         lines.append("next:")
-    return lines + [f"  {step.command.ljust(cells)}   {step.gives}" for step in steps]
+    return lines + [f"  {step.do.ljust(cells)}   {step.gives}" for step in steps]
 
 
 def _looks(ending: Ending, run: str) -> List[Step]:
@@ -101,15 +107,13 @@ def _looks(ending: Ending, run: str) -> List[Step]:
     return [Step(f"nas-edge show {run}:{number}", "that network layer by layer")]
 
 
-def _last_log(ending: Ending, run: str) -> List[Step]:
-    """Return where the last candidate that failed left its words, if one did."""
-    failed = [record for record in ending.records if record.measurement.outcome in FAILED]
-    return [
-        Step(
-            f"{run}/candidates/{one.number:04d}/log.txt", f"the log of {one.name}, {_outcome(one)}"
-        )
-        for one in failed[-1:]
-    ]
+def _last_log(ending: Ending) -> List[Step]:
+    """Return where the last candidate that failed here left its words, if one did."""
+    for record in reversed(ending.records):
+        log = ending.folder / "candidates" / f"{record.number:04d}" / "log.txt"
+        if record.measurement.outcome in FAILED and log.is_file():
+            return [Step(str(log), f"the log of {record.name}, {_outcome(record)}")]
+    return []
 
 
 def _dashboard(run: str) -> Step:
@@ -166,7 +170,7 @@ def _mendings(ending: Ending, run: str) -> List[Step]:
         return _going_on(ending, run)
     if ending.is_reproduction:
         smaller = Step(f"{SAME} with a smaller --image-size", "and another --out")
-        return [*_last_log(ending, run), smaller, DOCTOR]
+        return [*_last_log(ending), smaller, DOCTOR]
     last = ending.records[-1].number
     if all(record.measurement.is_infeasible for record in ending.records):
         steps = [
@@ -176,7 +180,7 @@ def _mendings(ending: Ending, run: str) -> List[Step]:
         limit = Step(f"{SAME} with a larger --memory-limit", "and another --out")
         return steps if ending.memory_limit_bytes is None else [limit, *steps]
     kinds = {record.measurement.outcome for record in ending.records}
-    steps = _last_log(ending, run)
+    steps = _last_log(ending)
     if DIVERGED in kinds:
         steps.append(Step("in the study file", "a lower recipe.learning_rate; then another --out"))
     if HUNG in kinds:

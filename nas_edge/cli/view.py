@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, List, Sequence, Tuple
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.text import Text
@@ -147,7 +148,7 @@ def _style(outcome: str) -> str:
 
 def _bar_lines(bars: Sequence[Bar], width: int, marks: Marks) -> List[Text]:
     """Return names, bars of one length where that leaves each enough, and where they stand."""
-    name_cells = min(max(len(bar.name) for bar in bars), NAME_CELLS)
+    name_cells = min(max(cell_len(bar.name) for bar in bars), NAME_CELLS)
     rooms = [min(width - name_cells - len(bar.text) - 2, BAR_CELLS[1]) for bar in bars]
     if min(rooms) >= BAR_CELLS[0]:
         rooms = [min(rooms)] * len(rooms)

@@ -58,7 +58,7 @@ def open_picture(path: Path, least_side: int) -> Union[Picture, str]:
         path: The file.
         least_side: A large JPEG may be decoded at a fraction of its size, no smaller than this.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     try:
         if os.path.getsize(path) == 0:
@@ -70,7 +70,7 @@ def open_picture(path: Path, least_side: int) -> Union[Picture, str]:
             if width * height > MAX_PIXELS:
                 return f"must have at most {MAX_PIXELS:,} pixels, but is {width}x{height}"
             opened.draft("RGB", (least_side, least_side))
-            image = _rgb(ImageOps.exif_transpose(opened))
+            image = upright_rgb(opened)
         return Picture(image, width, height, mode, kind)
     except MemoryError:
         raise
@@ -80,12 +80,16 @@ def open_picture(path: Path, least_side: int) -> Union[Picture, str]:
         return f"cannot be decoded ({type(err).__name__}: {err})"
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Return an image of any mode as RGB; Pillow would clip 16-bit greys to white."""
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """Return an image of any mode as RGB, turned as its EXIF data says.
+
+    Pillow would clip 16-bit greys to white.
+    """
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(image)
     if not image.mode.startswith("I"):
         return image.convert("RGB")
-    from PIL import Image
-
     grey = np.clip(np.asarray(image, dtype=np.int64), 0, 65535) >> 8
     return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
 

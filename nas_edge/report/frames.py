@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping
 
 from nas_edge.candidate.estimate import estimate_cost
+from nas_edge.candidate.measurement import METRICS
 from nas_edge.config.study import RecipeConfig
 from nas_edge.report.learned import importances, shared_choices
 from nas_edge.report.rows import format_metric, front_rows, metric_title, shown_metrics
@@ -19,7 +20,7 @@ _MIB = 2**20
 
 
 def front_frame(run: Run) -> Any:
-    """Return the front, with the handcrafted networks in their places; least memory first.
+    """Return the front, with the handcrafted networks in their places, by the second objective.
 
     ``against_paper`` is how a candidate stands to the paper's configuration: it dominates it, is
     dominated by it, is equal to it, or neither (incomparable).
@@ -40,7 +41,7 @@ def front_frame(run: Run) -> Any:
                 **{column: figures.get(column) for column in columns},
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["number", "name", "on_front", "against_paper", *columns])
 
 
 def metrics_frame(record: TrialRecord) -> Any:
@@ -55,7 +56,8 @@ def metrics_frame(record: TrialRecord) -> Any:
                 "read from": metric.source,
             }
             for name, metric in record.measurement.metrics.items()
-        ]
+        ],
+        columns=["figure", "value", "read from"],
     )
 
 
@@ -66,19 +68,11 @@ def importance_frame(run: Run) -> Any:
     """
     import pandas as pd
 
-    return pd.DataFrame(
-        [
-            {
-                "choice": one.choice,
-                **{
-                    f"{what} {name}": value
-                    for what, values in (("share of", one.shares), ("best for", one.best))
-                    for name, value in zip(run.objectives, values)
-                },
-            }
-            for one in importances(run.records, run.objectives)
-        ]
-    )
+    columns = [f"{what} {name}" for what in ("share of", "best for") for name in run.objectives]
+    rows = [
+        (one.choice, *one.shares, *one.best) for one in importances(run.records, run.objectives)
+    ]
+    return pd.DataFrame(rows, columns=["choice", *columns])
 
 
 def shared_choices_frame(run: Run) -> Any:
@@ -99,23 +93,20 @@ def estimate_frame(run: Run) -> Any:
 
     rows = []
     for record in run.records:
-        estimate = record.measurement.details.get("estimate", {})
+        estimated = record.measurement.details.get("estimate", {}).get("peak_bytes")
         measured = record.value("peak_memory")
-        if "peak_bytes" in estimate and measured:
-            rows.append(
-                {
-                    "number": record.number,
-                    "name": record.name,
-                    "estimated_mib": estimate["peak_bytes"] / _MIB,
-                    "measured_mib": measured / _MIB,
-                    "error_percent": 100 * (estimate["peak_bytes"] / measured - 1),
-                }
-            )
-    return pd.DataFrame(rows)
+        if estimated is not None and measured:
+            figures = (estimated / _MIB, measured / _MIB, 100 * (estimated / measured - 1))
+            rows.append((record.number, record.name, *figures))
+    columns = ["number", "name", "estimated_mib", "measured_mib", "error_percent"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def cost_frame(
-    networks: Mapping[str, Architecture], recipe: RecipeConfig, num_classes: int = 2
+    networks: Mapping[str, Architecture],
+    recipe: RecipeConfig,
+    num_classes: int = 2,
+    device: str = "cpu",
 ) -> Any:
     """Return what training networks would cost, estimated; nothing is allocated or trained.
 
@@ -123,6 +114,7 @@ def cost_frame(
         networks: By name.
         recipe: How they would be trained: image size, batch, optimizer.
         num_classes: Two share one logit, as the paper has it.
+        device: "cpu" or "cuda", which keeps no compiled kernels in the process's memory.
     Raises:
         SpaceError: If the images are too small for a network.
     """
@@ -130,7 +122,8 @@ def cost_frame(
 
     rows = []
     for name, network in networks.items():
-        cost = estimate_cost(network, recipe, 1 if num_classes == 2 else num_classes)
+        num_outputs = 1 if num_classes == 2 else num_classes
+        cost = estimate_cost(network, recipe, num_outputs, device=device)
         parts = {part.replace(" ", "_"): size for part, size in cost.parts.items()}
         rows.append(
             {
@@ -145,8 +138,8 @@ def cost_frame(
 
 
 def _columns_of(run: Run, metrics: List[str]) -> List[str]:
-    """Return the columns of metrics, by the units that the run's figures have."""
-    units = {
-        name: metric.unit for r in run.records for name, metric in r.measurement.metrics.items()
-    }
-    return [column_of(name, units[name])[0] for name in metrics if name in units]
+    """Return the columns of metrics, by the units that the run's figures have or would have."""
+    units = {name: kind.unit for name, kind in METRICS.items()}
+    for record in run.records:
+        units.update({name: one.unit for name, one in record.measurement.metrics.items()})
+    return [column_of(name, units.get(name, ""))[0] for name in metrics]

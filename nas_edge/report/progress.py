@@ -17,6 +17,21 @@ from nas_edge.report.rows import format_metric, metric_title
 Event = Dict[str, Any]
 
 
+def candidate_head(event: Event) -> str:
+    """Return what a candidate's lines begin with: its place in the study and its name."""
+    name = event["reference"] or f"trial {event['number']}"
+    return f"[{event['position']}/{event['trials']}] {name}"
+
+
+def left_after(event: Event) -> str:
+    """Return how a candidate's last line ends: the time for those after it, as far as known."""
+    later = event["trials"] - event["position"]
+    left_s = event["time_left_s"]  # with this candidate
+    if later <= 0 or left_s is None:
+        return ""
+    return f", about {format_seconds(left_s * later / (later + 1))} left"
+
+
 class ProgressLines:
     """Listens to a study: ``run_training_study(study, out=..., on_event=ProgressLines())``.
 
@@ -49,13 +64,7 @@ class ProgressLines:
         )
 
     def _on_candidate(self, event: Event) -> None:
-        name = event["reference"] or f"trial {event['number']}"
-        self._head = f"[{event['position']}/{event['trials']}] {name}"
-        later = event["trials"] - event["position"]
-        left_s = event["time_left_s"]  # with this candidate
-        self._tail = ""
-        if later > 0 and left_s is not None:
-            self._tail = f", about {format_seconds(left_s * later / (later + 1))} left"
+        self._head, self._tail = candidate_head(event), left_after(event)
 
     def _on_measured(self, event: Event) -> None:
         measured = event["measurement"]

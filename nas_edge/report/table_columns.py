@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Optional, Sequence, Tuple
 
+from rich.cells import cell_len
+
 from nas_edge.report.rows import FrontRow, format_metric, shown_metrics, training_text
 
 HEADS = {
@@ -60,7 +62,7 @@ def columns_of(
     if width is None:
         return Columns(tuple(metrics))
     cells = {name: _cells(name, rows) + BORDER for name in metrics}
-    names = max([len(row.record.name) for row in rows] + [len("candidate")])
+    names = max([cell_len(row.record.name) for row in rows] + [len("candidate")])
     room = width - 1 - (1 + BORDER) - BORDER - sum(cells[name] for name in objectives)
     if any(training_text(row.record) for row in rows):
         room -= TRAINING_CELLS + BORDER

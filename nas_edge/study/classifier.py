@@ -7,18 +7,19 @@ was trained with, as those of the study were.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Sequence, Tuple, Union
 
 import numpy as np
 
-from nas_edge.data.decode import decode_image
+from nas_edge.data.decode import decode_image, upright_rgb
 from nas_edge.errors import DataError, EnvironmentProblem, StudyError
 from nas_edge.space.baselines import Network
 from nas_edge.study.run import Run
-from nas_edge.study.transfer_source import weights_file
+from nas_edge.study.transfer_source import network_of_record, weights_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,7 +36,8 @@ class Classifier:
     """A trained network and how it is used.
 
     ``model`` is an ordinary module in evaluation mode: images (n, 3, h, w) in [-1, 1] to logits,
-    one for two classes, else one a class.
+    one for two classes, else one a class. It may be moved to another device, and trained further
+    (with the template's own dropout and momentum, not those of the study's recipe).
     """
 
     network: Network
@@ -95,12 +97,13 @@ class Classifier:
         import torch
 
         pixels = [_pixels(image, self.image_size) for image in _listed(images)]
+        device = next(self.model.parameters()).device
         found = []
-        with torch.inference_mode():
+        with _evaluating(self.model), torch.inference_mode():
             for start in range(0, len(pixels), BATCH_SIZE):
-                batch = torch.from_numpy(np.stack(pixels[start : start + BATCH_SIZE]))
+                batch = torch.from_numpy(np.stack(pixels[start : start + BATCH_SIZE])).to(device)
                 inputs = batch.permute(0, 3, 1, 2).to(torch.float32).div_(127.5).sub_(1.0)
-                found.append(_shares(self.model(inputs)).numpy())
+                found.append(_shares(self.model(inputs)).cpu().numpy())
         return np.concatenate(found) if found else np.empty((0, len(self.class_names)))
 
     def predict(self, images: Union[OneImage, Sequence[OneImage]]) -> Any:
@@ -127,14 +130,32 @@ def load_classifier(run: Run, number: int) -> Classifier:
         run: From `open_run`; its study keeps weights (``artifacts: {weights: true}``).
         number: The candidate's.
     Raises:
-        StudyError: If there is no such candidate, or its weights were not kept.
+        StudyError: If there is no such candidate, it did not finish, or its weights were not kept.
     """
     from nas_edge.training.weights import load_weights
 
-    path = weights_file(run, run.record(number))
+    record = run.record(number)
+    where = f"{run.folder.path}:{number}"
+    if not record.measurement.is_finished:
+        raise StudyError(
+            f"{where}: must have finished to classify, but is "
+            f"{record.measurement.outcome.replace('_', ' ')}; choose another candidate"
+        )
+    if not {"data", "recipe"} <= set(run.identity):
+        raise StudyError(
+            f"{where}: its study must say which classes and images it trained with, as "
+            "run_training_study's does, but an evaluator of its own ran it; make a Classifier of "
+            "its weights.pt by hand"
+        )
+    path = weights_file(run, record)
+    saved = load_weights(path)
+    if saved.network != network_of_record(run, record):
+        raise StudyError(
+            f"{path}: must hold the weights of trial {number}, but holds another network's; train "
+            "it anew in another folder"
+        )
     names = tuple(run.identity["data"]["classes"])
-    size = int(run.identity["recipe"]["image_size"])
-    return _built(load_weights(path), names, size, str(path))
+    return _built(saved, names, int(run.identity["recipe"]["image_size"]), str(path))
 
 
 def _built(
@@ -152,6 +173,17 @@ def _built(
             "holds another's"
         ) from err
     return Classifier(saved.network, model.eval(), class_names, image_size)
+
+
+@contextlib.contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Have a model evaluate meanwhile, also one that somebody trains further."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def _listed(images: Union[OneImage, Sequence[OneImage]]) -> List[OneImage]:
@@ -178,9 +210,7 @@ def _pixels(image: OneImage, size: int) -> np.ndarray:
                 f"{image.dtype} of shape {image.shape}"
             )
         image = Image.fromarray(image)
-    if image.size == (size, size) and image.mode == "RGB":
-        return np.asarray(image)
-    return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
+    return np.asarray(upright_rgb(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def _shares(logits: Tensor) -> Tensor:

@@ -164,7 +164,8 @@ def to_frame(records: Sequence[TrialRecord]) -> Any:
         if isinstance(record.point, Mapping):
             row.update(_flat("", record.point))
         rows.append(row)
-    return pd.DataFrame(rows)
+    least = ["number", "name", "reference", "outcome", "reason", "wall_s"]
+    return pd.DataFrame(rows, columns=None if rows else least)
 
 
 def metric_columns(record: TrialRecord) -> Dict[str, Union[int, float]]:

@@ -16,7 +16,7 @@ from nas_edge.data.source import load_image_set
 from nas_edge.device.machine import find_device
 from nas_edge.errors import ConfigError, StudyError
 from nas_edge.models.network import count_network, prepare_network
-from nas_edge.space.baselines import network_of_name
+from nas_edge.space.baselines import NETWORK_NAMES, network_of_name
 from nas_edge.space.references import PAPER_REFERENCE
 from nas_edge.study.checks import check_trainable
 from nas_edge.study.engine import ignore, run_in
@@ -44,6 +44,8 @@ def named_networks(
     if setting == "scratch":
         if source is not None:
             raise StudyError("--from must not be given where a network is trained from scratch")
+        if not names:
+            raise StudyError(f"name a network ({', '.join(NETWORK_NAMES)})")
         return {name: NamedNetwork(name, network_of_name(name)) for name in names}
     if source is None:
         raise StudyError(
@@ -54,7 +56,7 @@ def named_networks(
 
 
 def reproduce_paper(
-    networks: Sequence[str] = (PAPER_REFERENCE,),
+    networks: Union[str, Sequence[str]] = (PAPER_REFERENCE,),
     *,
     out: Union[str, Path],
     task: str = "synthetic",
@@ -68,7 +70,7 @@ def reproduce_paper(
     """Train networks of the paper by its recipe, as `nas-edge reproduce` does; return all records.
 
     Args:
-        networks: Their names; none takes every one that ``source`` holds.
+        networks: A name or several; none where ``source`` is RUN:TRIAL, whose network it is.
         out: The run's folder; the same call goes on where it stopped.
         task: "synthetic", or "pcb" or "caltech101" with ``data``, the folder of its images.
         setting: "scratch", "frozen" or "finetune".
@@ -86,7 +88,8 @@ def reproduce_paper(
         if value not in known:
             raise ConfigError(f"{key} must be one of {', '.join(known)}, but got {value!r}")
     config = reproduction_config(task, setting, recipe, **options)
-    wanted = named_networks(networks, setting, source)
+    names = [networks] if isinstance(networks, str) else networks
+    wanted = named_networks(names, setting, source)
     return run_reproduction(config, wanted, about, out=out, device=device, on_event=on_event)
 
 

@@ -48,20 +48,20 @@ def find_sources(source: str, names: Sequence[str]) -> Dict[str, NamedNetwork]:
 def _record_of(run: Run, name: str) -> TrialRecord:
     wanted = network_of_name(name)
     for record in run.records:
-        if record.measurement.is_finished and _network_of(run, record) == wanted:
+        if record.measurement.is_finished and network_of_record(run, record) == wanted:
             return record
     raise StudyError(f"{run.folder.path}: has no finished trial of {name}; train it there first")
 
 
 def _known_name(run: Run, record: TrialRecord) -> str:
-    network = _network_of(run, record)
+    network = network_of_record(run, record)
     return next((name for name in NETWORK_NAMES if network_of_name(name) == network), "")
 
 
 def _named(run: Run, record: TrialRecord, name: str) -> NamedNetwork:
     origin = f"{run.folder.path}:{record.number}"
     path = weights_file(run, record)
-    network = _network_of(run, record)
+    network = network_of_record(run, record)
     _check_weights(path, network)
     return NamedNetwork(name, network, StartWeights(path, sha256(path)), origin)
 
@@ -74,9 +74,11 @@ def weights_file(run: Run, record: TrialRecord) -> Path:
     """
     path = run.folder.candidate(record.number).resolve() / "weights.pt"
     if not path.is_file():
+        elsewhere = " or the worker that trained it has them in its own folder"
         raise StudyError(
             f"{run.folder.path}:{record.number}: must have its weights kept, but there is no "
             f"{path.name} in {path.parent}; a study keeps them with artifacts: {{weights: true}}"
+            + (elsewhere if run.folder.storage_url else "")
         )
     return path
 
@@ -95,7 +97,12 @@ def _check_weights(path: Path, network: Network) -> None:
     matching_body(model, state, head_of(network), str(path))
 
 
-def _network_of(run: Run, record: TrialRecord) -> Network:
+def network_of_record(run: Run, record: TrialRecord) -> Network:
+    """Return a candidate's network.
+
+    Raises:
+        StudyError: If it is a point of a space that is not of networks.
+    """
     try:
         return network_of_point(record.point)[0]
     except (SpaceError, TypeError, AttributeError) as err:

@@ -16,7 +16,7 @@ def save_checkpoint(path: Path, state: Dict[str, Any]) -> None:
     Raises:
         OSError: If the disk is full or the folder cannot be written.
     """
-    partial = path.with_suffix(".partial")
+    partial = path.with_name(f".{path.name}.partial")
     try:
         with open(partial, "wb") as file:
             torch.save(state, file)

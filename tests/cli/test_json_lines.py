@@ -106,7 +106,8 @@ def test_an_interrupted_study_ends_with_what_it_has(outputs):
     assert (end["event"], end["why"], end["report"]) == ("end", "interrupted", None)
     assert (end["candidates"], end["outcomes"]) == (4, {"finished": 4})
     assert end["front"]
-    assert end["next"][0]["command"] == "the same command"
+    assert end["next"][0]["do"] == "the same command"
+    assert end["next"][0]["command"] is None
 
 
 def test_a_study_ends_with_the_front_of_which_every_change_was_told(outputs):
@@ -138,7 +139,7 @@ def test_a_time_budget_that_is_used_up_is_the_reason_to_end(outputs):
     assert (note["event"], end["event"], end["why"]) == ("note", "end", "time_budget")
     assert note["text"] == end["text"]
     assert end["text"].startswith("the time budget is used up")
-    assert end["next"][-1]["command"] == "the same command with a longer --time-budget"
+    assert end["next"][-1]["do"] == "the same command with a longer --time-budget"
 
 
 def test_quiet_leaves_the_end_alone(outputs):

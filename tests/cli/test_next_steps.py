@@ -1,5 +1,7 @@
 """What is said after a study, by how it ended."""
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,7 @@ def ending(records, why=ALL, **more):
 
 
 def commands(of):
-    return [step.command for step in next_steps(of)]
+    return [step.do for step in next_steps(of)]
 
 
 @pytest.fixture
@@ -97,18 +99,35 @@ def test_a_limit_that_refused_everything_is_named_with_the_least_need(made_up_re
     ("outcome", "helps"),
     [(DIVERGED, "learning_rate"), (HUNG, "limits.silence"), (CRASHED, "nas-edge doctor")],
 )
-def test_candidates_that_all_failed_are_told_with_the_last_reason(made_up_records, outcome, helps):
+def test_candidates_that_all_failed_are_told_with_the_last_reason(
+    made_up_records, outcome, helps, tmp_path
+):
     records = made_up_records(
         lambda a, b: Measurement(outcome=outcome, reason="so it was"), trials=2
     )
-    found = ending(records)
+    log = tmp_path / "candidates" / f"{records[-1].number:04d}" / "log.txt"
+    found = replace(ending(records), folder=tmp_path)
     assert (
         what_came(found)
         == f"None of 2 candidates finished; {records[-1].name} {outcome}: so it was."
     )
-    text = "\n".join(summary_lines(found))
-    assert f"runs/x/candidates/{records[-1].number:04d}/log.txt" in text
-    assert helps in text
+    assert helps in "\n".join(summary_lines(found))
+    assert "log.txt" not in "\n".join(summary_lines(found))  # another worker's folder has it
+    log.parent.mkdir(parents=True)
+    log.write_text("so it was")
+    assert str(log) in "\n".join(summary_lines(found))
+
+
+def test_a_shell_takes_every_command_as_it_stands(finished):
+    folder = Path("my runs; echo $HOME")
+    steps = next_steps(replace(ending(finished, named=7), folder=folder))
+    plain = [step.to_dict() for step in steps]
+    assert shlex.split(plain[0]["command"]) == ["nas-edge", "show", f"{folder}:7"]
+    assert plain[-1] == {
+        "do": "the same command with --trials 40",
+        "command": None,
+        "gives": "searches on",
+    }
 
 
 def test_a_reproduction_points_at_the_papers_tables(finished):

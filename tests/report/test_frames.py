@@ -46,6 +46,18 @@ def test_the_front_has_the_front_and_every_reference_by_memory(run):
     assert paper["against_paper"] == "equal"
 
 
+def test_a_table_without_rows_has_its_columns(tmp_path):
+    bad = Measurement("crashed", "RuntimeError: no")
+    nothing = run_of([TrialRecord(0, "a", {}, None, bad)], tmp_path)
+
+    assert list(front_frame(nothing)["peak_memory_mib"]) == []
+    assert list(front_frame(nothing)["on_front"]) == []
+    assert list(estimate_frame(nothing)["error_percent"]) == []
+    assert list(importance_frame(nothing)["share of val_accuracy"]) == []
+    assert list(metrics_frame(nothing.records[0])["figure"]) == []
+    assert list(run_of([], tmp_path).frame()["outcome"]) == []
+
+
 def test_a_reference_without_figures_keeps_its_row(tmp_path):
     good = Measurement.of(val_accuracy=0.5, peak_memory=MIB)
     bad = Measurement("crashed", "RuntimeError: no")

@@ -1,5 +1,7 @@
 """A network taken home: what it says of images, in whatever form they come, and its one file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -76,6 +78,39 @@ def test_an_image_of_another_size_is_stretched_as_a_study_does(tmp_path):
 
     assert np.array_equal(classifier.probabilities(tmp_path / "wide.png"), expected)
     assert np.array_equal(classifier.probabilities(wide), expected)
+
+
+@pytest.mark.parametrize("kind", ["turned", "16 bits", "grey"])
+def test_an_opened_image_is_read_as_its_file_is(tmp_path, kind):
+    classifier = classifier_of(3)
+    rng = np.random.default_rng(2)
+    path = tmp_path / "image.png"
+    if kind == "turned":
+        path = tmp_path / "image.jpg"
+        exif = Image.Exif()
+        exif[0x0112] = 3  # upside down
+        pixels = np.linspace(0, 255, SIZE * SIZE * 3).reshape(SIZE, SIZE, 3).astype(np.uint8)
+        Image.fromarray(pixels).save(path, exif=exif)
+    elif kind == "16 bits":
+        Image.fromarray(rng.integers(0, 65536, (40, 40)).astype(np.uint16)).save(path)
+    else:
+        Image.fromarray(rng.integers(0, 256, (40, 40), dtype=np.uint8)).save(path)
+
+    with Image.open(path) as opened:
+        assert np.array_equal(classifier.probabilities(opened), classifier.probabilities(path))
+
+
+def test_a_network_that_is_trained_further_still_evaluates(pictures):
+    classifier = classifier_of(3)
+    expected = classifier.probabilities(pictures)
+    before = {name: value.clone() for name, value in classifier.model.state_dict().items()}
+
+    classifier.model.train()
+
+    assert np.allclose(classifier.probabilities(pictures[:1]), expected[:1], atol=1e-6)
+    assert classifier.model.training
+    after = classifier.model.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
 def test_no_image_is_no_row(pictures):
@@ -166,6 +201,15 @@ def test_a_candidate_of_a_run_comes_with_classes_and_image_size(pictures, tmp_pa
     )
 
     classifier = load_classifier(run, 0)
+    other = network_of_name("xception x0.125")
+    save_weights(run.folder.candidate(0) / "weights.pt", other.to_dict(), {})
+    with pytest.raises(StudyError, match=r"must hold the weights of trial 0, but holds another"):
+        load_classifier(run, 0)
+    unfinished = replace(run.records[0], measurement=Measurement("out_of_memory", "no room"))
+    with pytest.raises(StudyError, match=r"run:0: must have finished to classify, but is out of m"):
+        load_classifier(replace(run, records=(unfinished,)), 0)
+    with pytest.raises(StudyError, match=r"run:0: its study must say which classes"):
+        load_classifier(replace(run, identity={}), 0)
 
     assert (classifier.class_names, classifier.image_size) == (("good", "bad", "odd"), SIZE)
     assert np.array_equal(classifier.probabilities(pictures), known.probabilities(pictures))
