@@ -8,7 +8,7 @@ from nas_edge.errors import NasEdgeError
 from nas_edge.space.architecture import Architecture
 from nas_edge.space.baselines import Network, network_of_point
 from nas_edge.space.training_choices import PREFIX
-from nas_edge.study.records import TrialRecord
+from nas_edge.study.records import TrialRecord, flattened
 
 MISSING = "–"
 
@@ -25,9 +25,9 @@ def flat_choices(record: TrialRecord) -> Dict[str, Any]:
     """Return the choices by name, e.g. ``{"entry.width1": 128, "train.precision": "bf16"}``."""
     network, point = network_of(record), record.point
     if not isinstance(network, Architecture):
-        return _flat("", point) if isinstance(point, Mapping) else {"point": _short(point)}
+        return flattened(point) if isinstance(point, Mapping) else {"point": _short(point)}
     training = point.get(PREFIX)
-    more = _flat(f"{PREFIX}.", training) if isinstance(training, Mapping) else {}
+    more = flattened(training, f"{PREFIX}.") if isinstance(training, Mapping) else {}
     return {**network.parameters(), **more}
 
 
@@ -64,16 +64,6 @@ def point_text(point: Any) -> str:
 def options_text(values: Any) -> str:
     """Return the values of one choice, e.g. ``fp32 or bf16``."""
     return " or ".join(map(_short, values))
-
-
-def _flat(prefix: str, data: Mapping[str, Any]) -> Dict[str, Any]:
-    flat: Dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(f"{prefix}{key}.", value))
-        else:
-            flat[f"{prefix}{key}"] = _short(value) if isinstance(value, (list, tuple)) else value
-    return flat
 
 
 def _short(value: Any) -> str:

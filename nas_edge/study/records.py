@@ -162,7 +162,7 @@ def to_frame(records: Sequence[TrialRecord]) -> Any:
         row.update(metric_columns(record))
         row["wall_s"] = record.measurement.wall_s
         if isinstance(record.point, Mapping):
-            row.update(_flat("", record.point))
+            row.update(flattened(record.point))
         rows.append(row)
     least = ["number", "name", "reference", "outcome", "reason", "wall_s"]
     return pd.DataFrame(rows, columns=None if rows else least)
@@ -184,16 +184,19 @@ def column_of(name: str, unit: str) -> Tuple[str, float]:
     return name + suffix, divisor
 
 
-def _comparable_source(source: str) -> str:
-    """An epoch's number in a source does not make it another source."""
-    return source.partition(", epoch ")[0]
-
-
-def _flat(prefix: str, data: Mapping[str, Any]) -> Dict[str, Any]:
+def flattened(data: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
+    """Return nested plain data as one level, e.g. ``entry.width1``; lists as one text, ``4-8``."""
     flat: Dict[str, Any] = {}
     for key, value in data.items():
         if isinstance(value, Mapping):
-            flat.update(_flat(f"{prefix}{key}.", value))
+            flat.update(flattened(value, f"{prefix}{key}."))
+        elif isinstance(value, (list, tuple)):
+            flat[f"{prefix}{key}"] = "-".join(map(str, value))
         else:
-            flat[f"{prefix}{key}"] = "-".join(map(str, value)) if isinstance(value, list) else value
+            flat[f"{prefix}{key}"] = value
     return flat
+
+
+def _comparable_source(source: str) -> str:
+    """An epoch's number in a source does not make it another source."""
+    return source.partition(", epoch ")[0]
