@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,10 @@ from hypothesis import settings
 
 # Before anything imports matplotlib, here and in the processes that tests start.
 os.environ["MPLBACKEND"] = "Agg"
+
+# What is started in a shell's background ignores Ctrl-C, and so would every process of a test.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every machine, and no deadline: two shared cores stall for longer than any.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
