@@ -1,20 +1,24 @@
-"""Takes the documentation's pictures of a run: the report and the dashboard, in Chromium.
+"""Takes the documentation's pictures of a run: terminal, report and dashboard, in Chromium.
 
 ::
 
-    nas-edge run demo --out runs/demo
-    .venv/bin/python scripts/take_screenshots.py runs/demo --candidate 7
+    nas-edge run demo --out runs/demo --json > runs/demo.jsonl
+    .venv/bin/python scripts/take_screenshots.py runs/demo runs/demo.jsonl --candidate 7
 
 Needs Chromium, and for the dashboard its extra. The pictures go to docs/images.
 """
 
 import argparse
+import io
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
+from typing import List
 
 FLAGS = (
     "--headless",
@@ -30,11 +34,55 @@ def main() -> None:
     """Take all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
+    parser.add_argument("events", type=Path, help="what --json printed of that run")
     parser.add_argument("--candidate", type=int, required=True, help="whose page is shown")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     args = parser.parse_args()
+    take_terminal(args.run, args.events, args.out)
     take_report(args.run, args.out)
     take_dashboard(args.run, args.candidate, args.out)
+
+
+def take_terminal(run: Path, events: Path, out: Path) -> None:
+    """Take the live view as it was in the middle of the study's last candidate."""
+    from rich.console import Console
+
+    from nas_edge import open_run
+    from nas_edge.cli.lines import Lines
+    from nas_edge.cli.standing import Standing, updated
+    from nas_edge.cli.view import View
+
+    opened = open_run(run)
+    records = {record.number: record for record in opened.records}
+    heard = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
+    last = max(event["number"] for event in heard if event["event"] == "candidate")
+    standing, now_s = Standing(), 0.0
+    lines: List[str] = []
+    write = Lines(lines.append, is_brief=True)
+    for event in heard:
+        now_s = datetime.strptime(event["time"], "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+        if event["event"] == "candidate":
+            known = tuple(one for number, one in records.items() if number < event["number"])
+            standing = updated(standing, {"event": "known", "records": known}, now_s)
+        if event["event"] == "measured":
+            event["measurement"] = records[event["number"]].measurement
+        if event["event"] == "front":
+            continue
+        standing = updated(standing, event, now_s)
+        write(event)
+        if event.get("number") == last and event["event"] == "epoch" and event["epoch"] == 2:
+            break
+    console = Console(record=True, width=96, height=30, force_terminal=True, file=io.StringIO())
+    for line in lines[-4:]:
+        console.print(line, markup=False, highlight=False)
+    console.print(View(console).frame(standing, now_s))
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "terminal.svg"
+        console.save_svg(str(page), title="nas-edge run demo")
+        size = re.search(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', page.read_text(encoding="utf-8"))
+        assert size is not None
+        width, height = (int(float(side)) for side in size.groups())
+        take(page.as_uri(), out / "terminal.png", width, height)
 
 
 def take_report(run: Path, out: Path) -> None:
