@@ -86,16 +86,15 @@ def take_terminal(run: Path, events: Path, out: Path) -> None:
 
 
 def take_report(run: Path, out: Path) -> None:
-    """Take the report, on a desktop and on a phone."""
+    """Take the first screen of the report."""
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
         subprocess.run([nas_edge(), "report", run, "--out", page], check=True)
         take(page.as_uri(), out / "report.png", 1280, 1000)
-        take(page.as_uri(), out / "report-phone.png", 500, 1000)
 
 
 def take_dashboard(run: Path, candidate: int, out: Path) -> None:
-    """Take the study's note, its page, and a candidate's."""
+    """Take the study's note and a candidate's page."""
     command = [str(nas_edge()), "dashboard", str(run)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
@@ -103,7 +102,6 @@ def take_dashboard(run: Path, candidate: int, out: Path) -> None:
         address = next(filter(None, map(re.compile(r"http://\S+/\d+").search, server.stdout)))
         study = address.group()
         take(f"{study}/note", out / "dashboard-note.png", 1280, 1000)
-        take(study, out / "dashboard-study.png", 1280, 1400)
         take(f"{study}/trials?numbers={candidate}", out / "dashboard-trial.png", 1280, 1300)
     finally:
         server.terminate()
