@@ -21,6 +21,7 @@ SMALLEST = {
         *("--probes", "1", "--turns", "1", "--image-size", "32", "--batch-size", "4")
     ],
     "near_duplicates.py": None,  # needs images of one's own
+    "notebook_times.py": None,  # the notebooks' own tests execute them
     "paper_memory.py": ["--runs", "1", "--steps", "1"],
     "pareto_speed.py": ["--rows", "1000", "--repeats", "1"],
     "report_speed.py": ["--repeats", "1"],

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 pytestmark = pytest.mark.notebook
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 180
 CELL_LIMIT_S = 600  # what hangs ends here
 PLOTLY = "application/vnd.plotly.v1+json"
 
@@ -19,10 +17,8 @@ PLOTLY = "application/vnd.plotly.v1+json"
 class Executed:
     """A notebook after its execution: outputs by the ids of its cells."""
 
-    def __init__(self, notebook, folder, seconds):
+    def __init__(self, notebook, folder):
         self.folder = folder
-        self.seconds = seconds
-        self.load = os.getloadavg()[0]  # processes that ran or waited, over the last minute
         self.outputs = {
             cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"
         }
@@ -63,9 +59,8 @@ def run_notebook(tmp_path_factory):
             nbformat.validate(notebook)
             resources = {"metadata": {"path": str(folder)}}
             client = NotebookClient(notebook, timeout=CELL_LIMIT_S, resources=resources)
-            started = time.monotonic()
             client.execute(env=environment)
-            done[name] = Executed(notebook, folder, time.monotonic() - started)
+            done[name] = Executed(notebook, folder)
         return done[name]
 
     return execute
@@ -82,12 +77,6 @@ def run_notebook(tmp_path_factory):
 )
 def executed(request, run_notebook):
     return run_notebook(request.param)
-
-
-def test_it_takes_at_most_three_minutes(executed):
-    if executed.seconds >= LIMIT_S and executed.load > 2 * os.cpu_count():
-        pytest.skip(f"took {executed.seconds:.0f} s beside others' work, which says nothing")
-    assert executed.seconds < LIMIT_S
 
 
 def test_nothing_is_warned_of(executed):
