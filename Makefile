@@ -43,7 +43,7 @@ test-notebooks: ## execute notebooks/, a minute or two each
 	@$(BIN)/python -m pytest -q --durations=5 -m "notebook" $(PYTEST_ARGS)
 
 test-floor: ## the tests on Python 3.8, torch 2.1, optuna 4.5 (FLOOR_PYTHON=... to name a Python 3.8)
-	@$(PYTHON) scripts/run_floor.py -q --durations=10 -m "$(QUICK)" $(PYTEST_ARGS)
+	@$(PYTHON) scripts/run_floor.py -q --durations=10 -m "$(QUICK)" -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: ## ruff and mypy
 	@$(PYTHON) scripts/make_venv.py $(VENV) --extras dev
