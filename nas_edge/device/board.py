@@ -26,10 +26,10 @@ _ANY = f"install NVIDIA's torch wheel for this JetPack ({_NVIDIA_PAGE})"
 TORCH_FOR = {
     "5": f"download NVIDIA's {_WHEEL_5} ({_NVIDIA_PAGE}) and run "
     f"`pip install --force-reinstall --no-deps {_WHEEL_5}`",
-    "6": "run `pip install --force-reinstall --index-url INDEX torch torchvision` with NVIDIA's "
-    f"index for JetPack 6 ({_NVIDIA_PAGE})",
-    "7": "run `pip install --force-reinstall --index-url INDEX torch torchvision` with PyTorch's "
-    'index for CUDA 13.0 ("Start locally" on its site)',
+    "6": "run the command for torch and torchvision that NVIDIA gives for JetPack 6 "
+    f"({_NVIDIA_PAGE}), with --force-reinstall",
+    "7": "run the command for torch and torchvision that PyTorch gives for CUDA 13.0 "
+    '("Start locally" on its site), with --force-reinstall',
 }
 
 

@@ -152,9 +152,9 @@ def _install_torchvision(torch: str, board: Optional[Board]) -> str:
     install = f"pip install --force-reinstall --no-deps 'torchvision=={version}.*'"
     build = re.search(r"\+(cpu|cu\d+)$", torch)
     if board:
-        return f"{install} with the --index-url that the board's torch came from"
+        return f"{install}, from where the board's torch came"
     if build:  # plain pip's build fits plain pip's torch only
-        return f"{install} with the --index-url of PyTorch's {build.group(1)} builds"
+        return f'{install}, from PyTorch\'s {build.group(1)} builds ("Start locally" on its site)'
     return install
 
 

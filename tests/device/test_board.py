@@ -77,8 +77,8 @@ def test_removed_jetpack_package_is_not_believed(root):
     ("first", "jetpack", "command"),
     [
         ("R35", "5", "pip install --force-reinstall --no-deps torch-2.1.0a0+41361538.nv23.06-cp38"),
-        ("R36", "6", "index for JetPack 6"),
-        ("R38", "7", "index for CUDA 13.0"),
+        ("R36", "6", "NVIDIA gives for JetPack 6"),
+        ("R38", "7", "PyTorch gives for CUDA 13.0"),
         ("R99", "", "page"),
     ],
 )

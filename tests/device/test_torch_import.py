@@ -165,11 +165,11 @@ def test_pair_that_does_not_belong_together_is_noted(of_torch, vision, state):
         (
             "2.5.1+cu121",
             None,
-            "'torchvision==0.20.*' with the --index-url of PyTorch's cu121 builds",
+            "'torchvision==0.20.*', from PyTorch's cu121 builds",
         ),
         ("2.5.1", None, "--no-deps 'torchvision==0.20.*'"),
         ("2.1.0a0+41361538.nv23.06", XAVIER, "github.com/pytorch/vision@v0.16.0"),
-        ("2.8.0", ORIN, "'torchvision==0.23.*' with the --index-url that the board's torch came"),
+        ("2.8.0", ORIN, "'torchvision==0.23.*', from where the board's torch came"),
     ],
 )
 def test_mend_names_the_torchvision_for_this_torch_and_never_replaces_torch(of_torch, board, part):
