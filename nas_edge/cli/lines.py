@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict
+from typing import Callable
 
 from nas_edge.config.units import format_bytes, format_seconds
-from nas_edge.report.progress import candidate_head, left_after
-
-Event = Dict[str, Any]
+from nas_edge.report.progress import Event, EventLines, candidate_head, left_after
 
 
-class Lines:
+class Lines(EventLines):
     """Writes a line for each candidate, epoch and note.
 
     Args:
@@ -19,20 +17,10 @@ class Lines:
     """
 
     def __init__(self, write: Callable[[str], None], is_brief: bool = False) -> None:
-        self._write = write
+        super().__init__(write)
         self._is_brief = is_brief
-        self._head = ""
-        self._tail = self._last_tail = ""
+        self._last_tail = ""
         self._epochs = 0
-
-    def __call__(self, event: Event) -> None:
-        """Write an event's line, if it has one."""
-        handler = getattr(self, f"_on_{event['event']}", None)
-        if handler is not None:
-            handler(event)
-
-    def _on_note(self, event: Event) -> None:
-        self._write(event["text"])
 
     def _on_study(self, event: Event) -> None:
         self._epochs = event["epochs"]

@@ -32,7 +32,29 @@ def left_after(event: Event) -> str:
     return f", about {format_seconds(left_s * later / (later + 1))} left"
 
 
-class ProgressLines:
+class EventLines:
+    """Writes lines of events: ``_on_KIND`` of a subclass hears of those of that kind.
+
+    Args:
+        write: Takes each line.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._head = ""
+        self._tail = ""
+
+    def __call__(self, event: Event) -> None:
+        """Hear of an event; most of them say nothing."""
+        handler = getattr(self, f"_on_{event['event']}", None)
+        if handler is not None:
+            handler(event)
+
+    def _on_note(self, event: Event) -> None:
+        self._write(event["text"])
+
+
+class ProgressLines(EventLines):
     """Listens to a study: ``run_training_study(study, out=..., on_event=ProgressLines())``.
 
     Args:
@@ -40,19 +62,8 @@ class ProgressLines:
     """
 
     def __init__(self, write: Callable[[str], None] = click.echo) -> None:
-        self._write = write
-        self._head = ""
-        self._tail = ""
+        super().__init__(write)
         self._objectives: Sequence[str] = ("val_accuracy", "peak_memory")
-
-    def __call__(self, event: Event) -> None:
-        """Hear of an event; most of them say nothing here."""
-        handler = getattr(self, f"_on_{event['event']}", None)
-        if handler is not None:
-            handler(event)
-
-    def _on_note(self, event: Event) -> None:
-        self._write(event["text"])
 
     def _on_study(self, event: Event) -> None:
         self._objectives = event["objectives"]
