@@ -9,7 +9,6 @@ from typing import Any, Callable, Optional
 
 from nas_edge.candidate.calibration import CALIBRATION_FILE, load_calibration
 from nas_edge.candidate.evaluator import Job, TrainingEvaluator
-from nas_edge.candidate.measurement import Measurement
 from nas_edge.study.run_folder import write_whole
 
 
@@ -35,10 +34,6 @@ class CalibratedEvaluator:
     def bind(self, job: Job) -> TrainingEvaluator:
         """Return the evaluator of one trial."""
         return self._with_calibration().bind(job)
-
-    def __call__(self, point: Any) -> Measurement:
-        """Evaluate a point without a trial."""
-        return self._with_calibration()(point)
 
     def _with_calibration(self) -> TrainingEvaluator:
         if self._calibrated is None:

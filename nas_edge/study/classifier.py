@@ -52,17 +52,16 @@ class Classifier:
         Raises:
             StudyError: If the file holds none.
         """
-        from nas_edge.training.checkpoint import load_checkpoint
         from nas_edge.training.weights import load_weights
 
         saved = load_weights(Path(path))
-        about = load_checkpoint(Path(path)) or {}
-        if not {"class_names", "image_size"} <= set(about):
+        if not {"class_names", "image_size"} <= set(saved.about):
             raise StudyError(
                 f"{path}: must be a classifier's file, but holds weights alone; open its run and "
                 "use load_classifier"
             )
-        return _built(saved, tuple(about["class_names"]), int(about["image_size"]), str(path))
+        names = tuple(saved.about["class_names"])
+        return _built(saved, names, int(saved.about["image_size"]), str(path))
 
     def save(self, path: Union[str, Path]) -> Path:
         """Write the classifier into one file and return its path.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping
 
@@ -15,10 +15,11 @@ from nas_edge.training.checkpoint import load_checkpoint, save_checkpoint
 
 @dataclass(frozen=True)
 class SavedWeights:
-    """A network and its trained state."""
+    """A network and its trained state; ``about`` is what else the file says of it."""
 
     network: Network
     state: Mapping[str, Tensor]
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save_weights(path: Path, network: Mapping[str, Any], state: Dict[str, Tensor]) -> None:
@@ -46,7 +47,8 @@ def load_weights(path: Path) -> SavedWeights:
         network = network_from_dict(saved["architecture"])
     except SpaceError as err:
         raise StudyError(f"{path}: {err}") from err
-    return SavedWeights(network, state)
+    about = {key: value for key, value in saved.items() if key not in ("architecture", "model")}
+    return SavedWeights(network, state, about)
 
 
 def _refusal(path: Path, what: str) -> StudyError:
