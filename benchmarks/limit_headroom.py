@@ -31,6 +31,7 @@ from nas_edge.config.study import AugmentationConfig, RecipeConfig
 from nas_edge.data.image_set import ImageSet, build_from_arrays
 from nas_edge.device.machine import num_usable_cores
 from nas_edge.space.search_space import SearchSpace
+from nas_edge.training.savers import PLAIN
 
 MIB = 2**20
 
@@ -71,6 +72,7 @@ def row(network: Any, recipe: RecipeConfig, images: ImageSet, threads: int, fold
         "seed": 0,
         "device": "cpu",
         "num_threads": threads,
+        "saver": PLAIN.name,
         "weights": None,
     }
     probe = run("nas_edge.candidate.probe:probe", job, folder)["peak_bytes"]

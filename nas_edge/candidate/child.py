@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nas_edge.candidate.limit import enforce, keeper
+from nas_edge.candidate.limit import enforce, keeper, use_allocator
 from nas_edge.candidate.metering import Metering, metering
 from nas_edge.candidate.start import build, prepare, warm_up
 from nas_edge.config.study import RecipeConfig
@@ -42,8 +42,9 @@ def train_candidate(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
     recipe, device = prepare(job)
     splits = _open_splits(job, recipe, device)
     warm_up(device)
+    allocator = use_allocator(job, device)
     with metering(device.type) as meters:
-        bound = enforce(job, device, send, Path(job["checkpoint"]))
+        bound = enforce(job, device, send, Path(job["checkpoint"]), allocator)
         model = build(job, recipe, device)
         if job.get("start_from"):
             meters.lap()  # reading the weights is no part of the first epoch

@@ -13,7 +13,7 @@ from nas_edge.candidate.probe_meters import probe_of
 from nas_edge.candidate.start import build, prepare, warm_up
 from nas_edge.config.study import RecipeConfig
 from nas_edge.device.latency import measure_latency
-from nas_edge.device.process_memory import fix_allocator_thresholds
+from nas_edge.device.process_memory import keep_freed_blocks
 from nas_edge.device.torch_gpu import current_gpu
 from nas_edge.space.references import reference_architecture
 from nas_edge.training.frozen import set_training
@@ -24,7 +24,6 @@ from nas_edge.training.step import train_step
 
 Send = Callable[[Dict[str, Any]], None]
 PROBE_STEPS = 3
-LARGE_THRESHOLD = 32 * 2**20  # the largest that glibc takes: blocks are kept, as it does by itself
 
 
 def probe(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
@@ -73,8 +72,8 @@ def _take_steps(
 
 
 def _latency_ms(model: nn.Module, recipe: RecipeConfig, device: torch.device) -> float:
-    """Time a forward pass of one image, with the allocator as it is outside of a probe."""
-    fix_allocator_thresholds(LARGE_THRESHOLD)
+    """Time a forward pass of one image, with the allocator as it is in a training."""
+    keep_freed_blocks()
     channels_last = recipe.memory_format == "channels_last"
     return measure_latency(
         model, recipe.image_size, 1, device, channels_last=channels_last

@@ -15,7 +15,7 @@ from nas_edge.device.cuda_meter import (
     open_cuda_meter,
 )
 from nas_edge.device.meter import GPU_MEMORY, MEMORY_TAKEN, Meter, MeterProblem
-from nas_edge.device.process_memory import HighWater, fix_allocator_thresholds
+from nas_edge.device.process_memory import HighWater, return_freed_blocks
 from nas_edge.device.sampling import Sampler, close_all
 from nas_edge.device.system_meter import open_system_meter
 
@@ -32,7 +32,7 @@ def probe_of(device_kind: str, is_integrated: bool) -> Callable[[Work], Dict[str
 
 def on_cpu(work: Work) -> Dict[str, Any]:
     """Return the high-water mark of resident memory over what was resident before."""
-    fix_allocator_thresholds()
+    return_freed_blocks()
     high_water = HighWater()
     high_water.reset()
     work()
@@ -63,7 +63,7 @@ def on_board(work: Work, open_monitor: Optional[Callable[[], Meter]] = None) -> 
     """
     monitor, why = _open_monitor(open_monitor)
     machine = Sampler([open_system_meter()])
-    fix_allocator_thresholds()
+    return_freed_blocks()
     before = _gpu_bytes(monitor, wait=False)
     high_water = HighWater()
     high_water.reset()

@@ -228,8 +228,9 @@ def test_a_training_says_how_its_limit_is_held_and_which_allocator_it_had(images
 def test_a_system_that_bounds_no_process_says_so(monkeypatch):
     monkeypatch.setattr("nas_edge.device.memory_bound.sys.platform", "darwin")
     sent = []
-    job = {"memory_limit": 100 * MIB, "allocator": KEEPS_BLOCKS, "checkpoint": "x/checkpoint.pt"}
-    bound = limit_module.enforce(job, torch.device("cpu"), sent.append)
+    job = {"memory_limit": 100 * MIB, "checkpoint": "x/checkpoint.pt"}
+    device = torch.device("cpu")
+    bound = limit_module.enforce(job, device, sent.append, allocator=KEEPS_BLOCKS)
     assert bound.how == ""
     assert sent == [
         {

@@ -1,5 +1,6 @@
 """Each meter runs in a fresh process: what pytest has allocated before must not matter."""
 
+import resource
 import subprocess
 import sys
 import textwrap
@@ -152,3 +153,34 @@ def test_anonymous_memory_leaves_a_mapped_file_out(tmp_path):
     )
     assert anonymous < 2 * MIB
     assert resident > 60 * MIB
+
+
+PAGES_OF_FREED_BLOCKS = """
+    import resource, sys
+    from nas_edge.device import process_memory
+    done = getattr(process_memory, "{way}")()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        block = bytearray(b"x") * (8 * 2**20)
+        del block
+    print(int(done), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    """
+
+
+def test_kept_blocks_are_paid_for_once_and_returned_ones_every_time(monkeypatch):
+    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    block = 8 * MIB // resource.getpagesize()
+    kept, kept_pages = run_fresh(PAGES_OF_FREED_BLOCKS.format(way="keep_freed_blocks"))
+    returned, returned_pages = run_fresh(PAGES_OF_FREED_BLOCKS.format(way="return_freed_blocks"))
+    if not (kept and returned):
+        pytest.skip("not glibc")
+    assert kept_pages < 3 * block
+    assert returned_pages > 19 * block
+
+
+@pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
+def test_what_the_user_tells_glibc_is_left_as_it_is(name, monkeypatch):
+    monkeypatch.setenv(name, "glibc.malloc.trim_threshold=1" if "GLIBC" in name else "131072")
+    done, _ = run_fresh(PAGES_OF_FREED_BLOCKS.format(way="keep_freed_blocks"))
+    assert not done
