@@ -84,7 +84,7 @@ class CostedPoints:
 
     def neighbours(self, point: Parameters) -> List[Parameters]:
         """Return the points that differ in one choice: by a step where values are numbers."""
-        found = []
+        found: List[Parameters] = []
         for name, values in self.choices.items():
             others: Sequence[Any] = [value for value in values if value != point[name]]
             if is_ordered(values) and len(values) > 2:
@@ -95,9 +95,11 @@ class CostedPoints:
         return found
 
     def _figures(self, points: Sequence[Parameters]) -> Floats:
-        further = self._features or (lambda point: ())
-        rows = [[np.log(self.cost_of(point)), *further(point)] for point in points]
-        return np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
+        logs = np.log(self.costs(points)).reshape(-1, 1)
+        if self._features is None:
+            return logs
+        further = np.array([list(self._features(point)) for point in points], dtype=np.float64)
+        return np.hstack([logs, further.reshape(len(points), -1)])
 
     def _look_up(self, point: Parameters) -> Tuple[Hashable, Optional[float]]:
         spelling = tuple(point[name] for name in self.choices)

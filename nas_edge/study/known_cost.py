@@ -31,7 +31,7 @@ BEAM = 4  # how many candidates' neighbours are looked at further, and how often
 MAX_STEPS = 4
 
 
-class KnownCostSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
+class KnownCostSampler(optuna.samplers.BaseSampler):
     """Suggest where the hypervolume of accuracy and a known cost is expected to grow most.
 
     For studies of two objectives: an accuracy from 0 to 1, which is maximised, and a cost, which is
@@ -130,9 +130,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         return seen
 
     def _is_point(self, params: Parameters) -> bool:
-        """Whether a trial has all choices, each with one of the values: others cannot be learned
-        from, and one that has just begun has none yet.
-        """
+        """Whether a trial has all choices, each one of the values: one that has begun has none."""
         choices = self._points.choices
         return all(name in params and params[name] in values for name, values in choices.items())
 
@@ -229,7 +227,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         # Not the front's own corner: dearer points than the front's dearest may be better still.
         error, cost = losses.max(axis=0)
         growth = expected_hypervolume_improvement(
-            mean, deviation, self._points.costs(candidates), *losses.T, error, cost
+            mean, deviation, self._points.costs(candidates), losses[:, 0], losses[:, 1], error, cost
         )
         order = np.argsort(-growth, kind="stable")
         return [_Rated(candidates[i], float(growth[i]), float(deviation[i])) for i in order]
