@@ -46,5 +46,4 @@ def finalists_table(found: Finalists, title: str, width: Optional[int] = None) -
 
 
 def _chance(row: FinalistRow, found: Finalists) -> str:
-    is_paper = found.paper is not None and row.name == found.paper.name
-    return "the paper's" if is_paper else percent(row.probability)
+    return "the paper's" if row is found.paper else percent(row.probability)

@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from nas_edge.errors import StudyError
+from nas_edge.pareto import interval_of, repeated_figure
 from nas_edge.study.finalist_space import network_key
 from nas_edge.study.identity import differences_of
 from nas_edge.study.records import TrialRecord, comparable
@@ -70,6 +71,33 @@ def repeats_in(runs: Sequence[Run], labels: Sequence[str]) -> List[Repeats]:
         )
         for key, records in searched.items()
     ]
+
+
+def groups_in(runs: Sequence[Run]) -> List[List[TrialRecord]]:
+    """Return the trainings of each network that has several: of the runs, then of finalists."""
+    groups: Dict[Any, List[TrialRecord]] = {}
+    for run in runs:
+        for record in run.records:
+            if record.measurement.is_finished:
+                groups.setdefault((record.key, False), []).append(record)
+        for record in repeated_finalists(run):
+            groups.setdefault((network_key(record), True), []).append(record)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def means_of(records: Sequence[TrialRecord]) -> Dict[str, Tuple[float, float, float]]:
+    """Return mean and 95% interval of every figure that all trainings have from one source."""
+    found: Dict[str, Tuple[float, float, float]] = {}
+    for name in records[0].measurement.metrics:
+        try:
+            same = comparable(records, (name,))
+        except StudyError:
+            continue
+        if len(same) == len(records):
+            figure = repeated_figure([[r.measurement.metrics[name].value for r in same]])
+            low, high = interval_of(figure)
+            found[name] = (float(figure.means[0]), float(low[0]), float(high[0]))
+    return found
 
 
 def repeated_finalists(run: Run) -> List[TrialRecord]:
