@@ -15,8 +15,13 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from nas_edge.candidate.measurement import METRICS
 from nas_edge.pareto import interval_of, probability_above, repeated_figure
 from nas_edge.report.rows import format_metric, paper_record
-from nas_edge.study.finalist_space import network_key, network_name
-from nas_edge.study.finalists import TEST, VALIDATION, judged_by
+from nas_edge.study.finalist_space import (
+    TEST,
+    VALIDATION,
+    judged_by,
+    network_key,
+    network_name,
+)
 from nas_edge.study.records import TrialRecord, comparable
 from nas_edge.study.run import Run
 

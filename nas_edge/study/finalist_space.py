@@ -13,6 +13,7 @@ from nas_edge.space.baselines import REPEAT
 from nas_edge.study.records import POINT, TrialRecord
 from nas_edge.study.samplers import trial_seed
 
+TEST, VALIDATION = "test_accuracy", "val_accuracy"
 MAX_SEED = 2**32 - 1
 _SEPARATOR = "#"
 
@@ -100,3 +101,8 @@ def network_name(record: TrialRecord) -> str:
 def finalist_seeds(study_seed: int, count: int) -> List[int]:
     """Return the seeds that finalists are trained from: always the same, none of the search's."""
     return [trial_seed(study_seed, place, "finalist") for place in range(1, count + 1)]
+
+
+def judged_by(identity: Mapping[str, Any]) -> str:
+    """Return the accuracy that finalists are compared by: validation's where no test images are."""
+    return TEST if "test" in identity["data"]["counts"] else VALIDATION

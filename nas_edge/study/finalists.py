@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, List, Optional, Tuple, Union
 
 from nas_edge.candidate.calibration import CALIBRATION_FILE, load_calibration
 from nas_edge.candidate.evaluator import Job, TrainingEvaluator
@@ -36,7 +36,6 @@ from nas_edge.study.session import Event
 from nas_edge.study.training_study import study_event, training_identity
 
 DEFAULT_SEEDS = 3
-TEST, VALIDATION = "test_accuracy", "val_accuracy"
 
 
 def finalize_run(
@@ -132,11 +131,6 @@ def chosen_finalists(run: Run) -> List[TrialRecord]:
             "its study first"
         )
     return list(found.values())
-
-
-def judged_by(identity: Mapping[str, Any]) -> str:
-    """Return the accuracy that finalists are compared by: validation's where no test images are."""
-    return TEST if "test" in identity["data"]["counts"] else VALIDATION
 
 
 def _search_of(run: Run) -> Tuple[StudyConfig, Any]:

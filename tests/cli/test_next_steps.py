@@ -53,6 +53,7 @@ def test_a_finished_search_names_the_winner_and_where_to_look(finished):
     assert lines[1] == "next:"
     assert commands(found) == [
         "nas-edge show runs/x:7",
+        "nas-edge finalize runs/x",
         "nas-edge dashboard runs/x",
         "the same command with --trials 40",
     ]
