@@ -11,7 +11,7 @@ of the seeds. NumPy and SciPy only; every other objective is taken as exact.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,10 +37,10 @@ class RepeatedFigure:
         sources: What each variance is from: `OWN`, `POOLED` or `BINOMIAL`.
     """
 
-    means: Floats
+    means: npt.NDArray[np.float64]
     counts: npt.NDArray[np.int64]
-    variances: Floats
-    freedoms: Floats
+    variances: npt.NDArray[np.float64]
+    freedoms: npt.NDArray[np.float64]
     sources: Tuple[str, ...]
 
     @property
@@ -49,9 +49,7 @@ class RepeatedFigure:
         return np.sqrt(self.variances)
 
 
-def repeated_figure(
-    values: Sequence[npt.ArrayLike], num_images: Optional[int] = None
-) -> RepeatedFigure:
+def repeated_figure(values: Sequence[Any], num_images: Optional[int] = None) -> RepeatedFigure:
     """Return means and standard deviations of repeated measurements.
 
     Args:
@@ -155,7 +153,7 @@ class ConfidentFront:
 
     is_on_front: npt.NDArray[np.bool_]
     rivals: npt.NDArray[np.int64]
-    probabilities: Floats
+    probabilities: npt.NDArray[np.float64]
 
 
 def confident_front(

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from nas_edge.errors import ConfigError
+from nas_edge.errors import ConfigError, StudyError
 from nas_edge.pareto import (
     RepeatedFigure,
     confident_front,
@@ -93,7 +93,8 @@ def noisy_front(
         confidence: From 0.5 to below 1; None for the front of the means.
     Raises:
         ConfigError: If accuracy is none of the objectives.
-        StudyError: If the runs differ in more than the seed, or their figures do not compare.
+        StudyError: If the runs differ in more than the seed, their figures do not compare, or
+            nothing tells the noise.
     """
     objectives = runs[0].objectives
     if ACCURACY not in objectives:
@@ -106,7 +107,13 @@ def noisy_front(
     if not networks:
         return NoisyFront((), names, confidence, "no candidate has finished")
     num_images = num_val_images(runs[0].identity) or None
-    figure = repeated_figure([one.accuracies(ACCURACY) for one in networks], num_images)
+    accuracies = [one.accuracies(ACCURACY) for one in networks]
+    if num_images is None and all(len(values) == 1 for values in accuracies):
+        raise StudyError(
+            f"{runs[0].folder.path}: must have networks with several seeds, or say how many "
+            "validation images it has: else nothing tells the noise; give runs of other seeds too"
+        )
+    figure = repeated_figure(accuracies, num_images)
     rows = _rows(networks, figure, names, confidence)
     shown = [row for row in rows if row.is_on_front or row.reference]
     shown.sort(key=lambda row: row.costs[names[0]])

@@ -39,13 +39,14 @@ def finalists_certainty(found: Finalists) -> str:
     paper, best = found.paper, best_finalist(found)
     counts = sorted({len(row.seeds) for row in (paper, best) if row is not None})
     seeds = " and ".join(map(str, counts)) + (" seed" if counts == [1] else " seeds")
-    return " ".join(
-        [
-            f"Means over {seeds}, in brackets Student's 95% interval. The probability is 0 where "
-            "memory is not lower; else that of a mean accuracy not below the paper's (Welch's t).",
-            *found.notes,
-        ]
-    )
+    rivals = sum(row.probability is not None for row in found.rows)
+    lines = [
+        f"Means over {seeds}, in brackets Student's 95% interval. The probability is 0 where "
+        "memory is not lower; else that of a mean accuracy not below the paper's (Welch's t).",
+    ]
+    if best is not None and rivals > 1:
+        lines.append(f"It is the highest of {rivals}, and of many the highest looks too high.")
+    return " ".join([*lines, *found.notes])
 
 
 def finalist_line(row: FinalistRow, judge: str) -> str:

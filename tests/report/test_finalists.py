@@ -115,6 +115,7 @@ def test_sentence_that_matters_first_speaks_of_test_images(make):
     assert "30.0 MiB against 50.0 MiB (-40%)" in verdict.sentence
     assert verdict.number == 1
     assert "Means over 3 seeds" in verdict.certainty
+    assert "It is the highest of 2" in verdict.certainty
     assert "test images" in verdict.measured
     assert "test" not in verdict_of(replace(run, finalists=None)).sentence
 
@@ -277,6 +278,12 @@ def test_a_front_without_accuracy_has_no_noise_to_consider(make):
     run = replace(make({}), objectives=("latency", "peak_memory"))
     with pytest.raises(ConfigError, match="must have val_accuracy among its objectives"):
         noisy_front([run], ["a"], 0.9)
+
+
+def test_a_front_that_nothing_tells_the_noise_of_is_refused(make):
+    run = make({})
+    with pytest.raises(StudyError, match="nothing tells the noise"):
+        noisy_front([replace(run, identity={**run.identity, "data": {}})], ["a"], 0.9)
 
 
 def test_an_empty_run_has_an_empty_front(make):
