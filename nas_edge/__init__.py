@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nas_edge.report.frames import (
         cost_frame,
         estimate_frame,
+        finalists_frame,
         front_frame,
         importance_frame,
         metrics_frame,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from nas_edge.space.search_space import SearchSpace
     from nas_edge.study.classifier import Classifier, load_classifier
     from nas_edge.study.engine import run_study
+    from nas_edge.study.finalists import finalize_run
     from nas_edge.study.reproduction import reproduce_paper
     from nas_edge.study.run import Run, open_run
     from nas_edge.study.training_study import run_training_study
@@ -75,6 +77,8 @@ _HOMES = {
     "draw_architecture": "nas_edge.space.drawing",
     "estimate_cost": "nas_edge.candidate.estimate",
     "estimate_frame": "nas_edge.report.frames",
+    "finalists_frame": "nas_edge.report.frames",
+    "finalize_run": "nas_edge.study.finalists",
     "front_frame": "nas_edge.report.frames",
     "importance_frame": "nas_edge.report.frames",
     "load_classifier": "nas_edge.study.classifier",
@@ -125,6 +129,8 @@ __all__ = [
     "draw_architecture",
     "estimate_cost",
     "estimate_frame",
+    "finalists_frame",
+    "finalize_run",
     "front_frame",
     "importance_frame",
     "load_classifier",

@@ -43,10 +43,10 @@ TORCH = {"torch", "torchvision"}
 OPTUNA = {"optuna", "optuna_dashboard", "optuna_integration"}
 HEAVY = TORCH | OPTUNA
 MUST_NOT_KNOW = {
-    # NumPy and the standard library only.
+    # NumPy, SciPy and the standard library only.
     "pareto": HEAVY
     | {"jinja2", "matplotlib", "moocore", "pandas", "plotly", "psutil", "pydantic", "rich"}
-    | {"scipy", "yaml", "PIL", "pynvml"},
+    | {"yaml", "PIL", "pynvml"},
     "errors": HEAVY,
     "config": HEAVY,
     "space": HEAVY,
@@ -199,7 +199,7 @@ def test_allowed_import_is_not_an_offence(tmp_path, file, source):
     assert offences(tmp_path / PACKAGE) == []
 
 
-SLOW_TO_IMPORT = ("torch", "torchvision", "optuna", "pandas", "plotly", "matplotlib")
+SLOW_TO_IMPORT = ("torch", "torchvision", "optuna", "pandas", "plotly", "matplotlib", "scipy")
 
 
 @pytest.mark.parametrize(

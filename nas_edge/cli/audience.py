@@ -13,7 +13,9 @@ import click
 from nas_edge.cli.interrupts import heard_interrupts
 from nas_edge.cli.json_lines import JsonLines, front_dicts
 from nas_edge.cli.next_steps import (
+    FINALISTS,
     INTERRUPTED,
+    SEARCH,
     Ending,
     next_steps,
     summary_lines,
@@ -34,8 +36,8 @@ INTERRUPTED_CODE = 130  # as a shell has it for Ctrl-C
 class _Follower:
     """Knows how the study stands, so that an end of any kind can be told."""
 
-    def __init__(self, *, is_reproduction: bool = False) -> None:
-        self._is_reproduction = is_reproduction
+    def __init__(self, *, kind: str = SEARCH) -> None:
+        self._kind = kind
         self._folder: Optional[Path] = None
         self._standing = Standing()
 
@@ -43,25 +45,34 @@ class _Follower:
         self._standing = updated(self._standing, event, 0.0)
 
     def _ending(self, why: str, run: Optional[Any] = None) -> Ending:
+        from nas_edge.report.finalists import finalists_of
         from nas_edge.report.verdict import verdict_of
 
         standing = self._standing
+        verdict = None if run is None else verdict_of(run)
+        finalists = None if run is None else finalists_of(run)
+        if run is not None and self._kind == FINALISTS:
+            run = run.finalists
         return Ending(
             why=why,
             folder=self._folder or Path(),
             records=standing.records if run is None else run.records,
-            objectives=standing.objectives if run is None else run.objectives,
+            objectives=(
+                standing.objectives if run is None or self._kind == FINALISTS else run.objectives
+            ),
             memory_limit_bytes=standing.memory_limit_bytes,
-            named=None if run is None else verdict_of(run).number,
-            is_reproduction=self._is_reproduction,
+            named=None if verdict is None else verdict.number,
+            sentence=None if verdict is None else verdict.sentence,
+            finalists=finalists,
+            kind=self._kind,
         )
 
 
 class People(_Follower):
     """They see progress, tables, and what to do next; with ``quiet`` the tables alone."""
 
-    def __init__(self, *, quiet: bool, is_reproduction: bool = False) -> None:
-        super().__init__(is_reproduction=is_reproduction)
+    def __init__(self, *, quiet: bool, kind: str = SEARCH) -> None:
+        super().__init__(kind=kind)
         self._quiet = quiet
 
     @contextlib.contextmanager
@@ -103,8 +114,8 @@ class People(_Follower):
 class Machine(_Follower):
     """It reads one JSON object a line; with ``quiet`` the last one alone."""
 
-    def __init__(self, *, quiet: bool, is_reproduction: bool = False) -> None:
-        super().__init__(is_reproduction=is_reproduction)
+    def __init__(self, *, quiet: bool, kind: str = SEARCH) -> None:
+        super().__init__(kind=kind)
         self._quiet = quiet
         self._lines = JsonLines(click.echo)
 
@@ -152,6 +163,7 @@ class Machine(_Follower):
             "candidates": len(ending.records),
             "outcomes": outcome_counts(ending.records),
             "front": front_dicts(ending.records, ending.objectives),
+            "finalists": None if ending.finalists is None else ending.finalists.to_dict(),
             "next": [step.to_dict() for step in steps],
         }
         try:
@@ -163,10 +175,9 @@ class Machine(_Follower):
 Audience = Union[People, Machine]
 
 
-def audience_for(quiet: bool, as_json: bool, *, is_reproduction: bool = False) -> Audience:
-    """Return who follows a command with these options."""
-    kind = Machine if as_json else People
-    return kind(quiet=quiet, is_reproduction=is_reproduction)
+def audience_for(quiet: bool, as_json: bool, *, kind: str = SEARCH) -> Audience:
+    """Return who follows a command with these options; ``kind`` is what it trains."""
+    return (Machine if as_json else People)(quiet=quiet, kind=kind)
 
 
 @contextlib.contextmanager

@@ -31,9 +31,9 @@ def find(what: str) -> Tuple[str, Found, Mapping[str, Any]]:
     Raises:
         ConfigError: If the word means nothing here; it says what would.
     """
-    trial = re.match(r"^(.*):(\d+)$", what)
-    if trial and Path(trial.group(1)).is_dir():
-        return _trial(trial.group(1), int(trial.group(2)))
+    trial = _run_and_number(what)
+    if trial is not None:
+        return _trial(*trial)
     if Path(what).is_file():
         data = load_yaml(Path(what))
         is_network = isinstance(data.get("stem"), dict) and "widths" in data["stem"]
@@ -56,10 +56,30 @@ def find(what: str) -> Tuple[str, Found, Mapping[str, Any]]:
 
 def find_calibration(what: str) -> Optional[Calibration]:
     """Return the calibration of the run that RUN:TRIAL names, or None."""
+    trial = _run_and_number(what)
+    return None if trial is None else load_calibration(Path(trial[0]) / CALIBRATION_FILE)
+
+
+def finalist_of(what: str) -> Optional[str]:
+    """Return what came of the network that RUN:TRIAL names as a finalist, in a line, or None."""
+    trial = _run_and_number(what)
+    if trial is None:
+        return None
+    from nas_edge.report.finalists import finalists_of
+    from nas_edge.report.finalists_verdict import finalist_line
+    from nas_edge.study.run import open_run
+
+    found = finalists_of(open_run(trial[0]))
+    rows = () if found is None else found.rows
+    row = next((row for row in rows if row.number == trial[1]), None)
+    return None if found is None or row is None else finalist_line(row, found.judge)
+
+
+def _run_and_number(what: str) -> Optional[Tuple[str, int]]:
     trial = re.match(r"^(.*):(\d+)$", what)
     if trial is None or not Path(trial.group(1)).is_dir():
         return None
-    return load_calibration(Path(trial.group(1)) / CALIBRATION_FILE)
+    return trial.group(1), int(trial.group(2))
 
 
 def _candidate_file(what: str, data: Mapping[str, Any]) -> Tuple[str, Found, Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
@@ -10,23 +11,74 @@ import click
 from nas_edge.errors import ConfigError
 
 
-def front_command(run: str, as_json: bool, as_csv: bool) -> None:
-    """Print a run's front."""
-    from nas_edge.report.rows import front_rows
-    from nas_edge.report.tables import front_csv, front_json
+def front_command(
+    runs: Sequence[str], confidence: Optional[float], as_json: bool, as_csv: bool
+) -> None:
+    """Print the front of a run; or of several and with its noise, a point a network."""
     from nas_edge.study.run import open_run
 
     if as_json and as_csv:
         raise ConfigError("--json and --csv must not be given together")
-    opened = open_run(run)
-    rows = front_rows(opened.records, opened.objectives)
+    _check_different(runs)
+    opened = [open_run(run) for run in runs]
+    if len(opened) > 1 or confidence is not None:
+        _show_noisy(runs, opened, confidence, as_json, as_csv)
+    else:
+        _show_plain(runs[0], opened[0], as_json, as_csv)
+
+
+def _show_plain(path: str, run: Any, as_json: bool, as_csv: bool) -> None:
+    from nas_edge.report.rows import front_rows
+    from nas_edge.report.tables import front_csv, front_json
+
+    rows = front_rows(run.records, run.objectives)
     if as_json:
-        head = {"run": str(run), "study": opened.name, "objectives": list(opened.objectives)}
+        head = {"run": str(path), "study": run.name, "objectives": list(run.objectives)}
         click.echo(front_json(rows, head))
     elif as_csv:
-        click.echo(front_csv(rows, opened.objectives), nl=False)
+        click.echo(front_csv(rows, run.objectives), nl=False)
     else:
-        print_front(opened.name, opened.records, opened.objectives)
+        print_front(run.name, run.records, run.objectives)
+        if run.finalists is not None:
+            path = shlex.quote(str(path))
+            click.echo(
+                f"its finalists: nas-edge report {path}; their seeds considered: "
+                f"nas-edge front {path} --confidence 0.9"
+            )
+
+
+def _show_noisy(
+    paths: Sequence[str],
+    runs: Sequence[Any],
+    confidence: Optional[float],
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    from rich.console import Console
+
+    from nas_edge.report.confident import noisy_csv, noisy_front, noisy_json, noisy_table
+    from nas_edge.report.side_by_side import labels_of
+
+    found = noisy_front(runs, labels_of(runs), confidence)
+    if as_json:
+        head = {
+            "runs": list(paths),
+            "study": runs[0].name,
+            "objectives": list(runs[0].objectives),
+        }
+        click.echo(noisy_json(found, head))
+    elif as_csv:
+        click.echo(noisy_csv(found), nl=False)
+    else:
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=160)
+        console.print(noisy_table(found, ", ".join(dict.fromkeys(run.name for run in runs))))
+
+
+def _check_different(runs: Sequence[str]) -> None:
+    if len({Path(run).resolve() for run in runs}) < len(runs):
+        raise ConfigError("each RUN must be given once")
 
 
 def print_front(name: str, records: Any, objectives: Any) -> None:
@@ -57,8 +109,7 @@ def report_command(
     """Write a report of runs, or their front as a file of another kind."""
     from nas_edge.study.run import open_run
 
-    if len({Path(run).resolve() for run in runs}) < len(runs):
-        raise ConfigError("each RUN must be given once")
+    _check_different(runs)
     opened = [open_run(run) for run in runs]
     path = Path(out) if out else None
     if kind == "html":

@@ -194,14 +194,51 @@ def reproduce(networks: Tuple[str, ...], **options: Any) -> None:
 
 
 @main.command()
-@click.argument("run", type=click.Path())
+@click.argument("path", metavar="RUN", type=click.Path())
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 1000),
+    default=3,
+    show_default=True,
+    help="Trainings of each network; one alone gives no interval.",
+)
+@click.option("--epochs", type=click.IntRange(1, 100000), help="[default: the study's]")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+@click.option("--quiet", is_flag=True, help="Print the finalists only.")
+@_events_option
+def finalize(path: str, **options: Any) -> None:
+    """Train RUN's front and handcrafted networks again, and look at the test images.
+
+    Each from several new seeds, from scratch and at full length: the mean test accuracy with its
+    interval, and the probability that a network dominates the paper's configuration. Run again, it
+    goes on where it stopped; with more --seeds, or once the front is another, it adds what is new.
+    """
+    from nas_edge.cli.finalize import finalize_command
+
+    finalize_command(path, **options)
+
+
+@main.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--confidence",
+    type=_NumberRange(0.5, 1, max_open=True),
+    help="Leave out only what another network beats with this confidence, e.g. 0.9.",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON with unit and source of every figure.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV.")
-def front(run: str, as_json: bool, as_csv: bool) -> None:
-    """Show the Pareto front of RUN, with the handcrafted networks in it."""
+def front(runs: Tuple[str, ...], confidence: Optional[float], as_json: bool, as_csv: bool) -> None:
+    """Show the Pareto front of RUN, with the handcrafted networks in it.
+
+    Several RUNs that differ in the seed alone are one front: a network that more than one trained
+    is one point, its accuracy a mean with a 95% interval. --confidence takes the noise into
+    account; a RUN's finalists (nas-edge finalize) count as repeats, too.
+    """
     from nas_edge.cli.fronts import front_command
 
-    front_command(run, as_json, as_csv)
+    front_command(runs, confidence, as_json, as_csv)
 
 
 @main.command()

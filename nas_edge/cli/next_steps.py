@@ -10,12 +10,15 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from nas_edge.candidate.measurement import DIVERGED, FAILED, HUNG
 from nas_edge.config.units import format_bytes
+from nas_edge.report.finalists import Finalists
 from nas_edge.report.rows import paper_record
 from nas_edge.report.verdict import verdict
 from nas_edge.study.budget import ELSEWHERE, EXHAUSTED, TIME_BUDGET
 from nas_edge.study.records import TrialRecord, front_of
 
 INTERRUPTED = "interrupted"
+# What a command trains.
+SEARCH, REPRODUCTION, FINALISTS = "search", "reproduction", "finalists"
 SAME = "the same command"
 
 
@@ -40,7 +43,8 @@ class Ending:
     """How a study ended.
 
     ``why`` is one of `nas_edge.study.budget`'s or `INTERRUPTED`; ``named`` the candidate that the
-    report names first.
+    report names first, and ``sentence`` what it says of it. ``records`` are what the command
+    trained, ``finalists`` what came of the run's by now; ``folder`` is the run's.
     """
 
     why: str
@@ -49,7 +53,14 @@ class Ending:
     objectives: Sequence[str]
     memory_limit_bytes: Optional[int] = None
     named: Optional[int] = None
-    is_reproduction: bool = False
+    sentence: Optional[str] = None
+    kind: str = SEARCH
+    finalists: Optional[Finalists] = None
+
+    @property
+    def trials_folder(self) -> Path:
+        """Where the trials that the command trained lie."""
+        return self.folder / "finalists" if self.kind == FINALISTS else self.folder
 
     @property
     def has_finished(self) -> bool:
@@ -61,9 +72,11 @@ def what_came(ending: Ending) -> str:
     """Return the sentence that matters first, or "" where the tables say it all."""
     if not ending.has_finished:
         return _nothing_finished(ending)
-    if ending.is_reproduction or paper_record(ending.records) is None:
+    if ending.kind == FINALISTS:
+        return ending.sentence or ""
+    if ending.kind == REPRODUCTION or paper_record(ending.records) is None:
         return ""
-    return verdict(ending.records, ending.objectives)
+    return ending.sentence or verdict(ending.records, ending.objectives)
 
 
 def next_steps(ending: Ending) -> List[Step]:
@@ -79,7 +92,7 @@ def next_steps(ending: Ending) -> List[Step]:
         return _mendings(ending, run)
     return [
         *_looks(ending, run),
-        _dashboard(run),
+        *([] if ending.kind == FINALISTS else [_dashboard(run)]),
         *_last_log(ending),
         *_going_on(ending, run),
     ]
@@ -96,21 +109,29 @@ def summary_lines(ending: Ending) -> List[str]:
 
 
 def _looks(ending: Ending, run: str) -> List[Step]:
-    if ending.is_reproduction:
+    if ending.kind == REPRODUCTION:
         return [
             Step(f"nas-edge paper tables {run}", "beside Tables 1 and 2"),
             Step(f"nas-edge paper figures {run}", "beside Figures 3 and 4"),
         ]
     number = ending.named
+    if ending.kind == FINALISTS:
+        front = Step(f"nas-edge front {run} --confidence 0.9", "the front, seeds considered")
+        return [*([] if number is None else [_show(run, number)]), front]
     if number is None:
         number = front_of(ending.records, ending.objectives)[-1].number
-    return [Step(f"nas-edge show {run}:{number}", "that network layer by layer")]
+    finalize = Step(f"nas-edge finalize {run}", "the front from new seeds, on test images")
+    return [_show(run, number), finalize]
+
+
+def _show(run: str, number: int) -> Step:
+    return Step(f"nas-edge show {run}:{number}", "that network layer by layer")
 
 
 def _last_log(ending: Ending) -> List[Step]:
     """Return where the last candidate that failed here left its words, if one did."""
     for record in reversed(ending.records):
-        log = ending.folder / "candidates" / f"{record.number:04d}" / "log.txt"
+        log = ending.trials_folder / "candidates" / f"{record.number:04d}" / "log.txt"
         if record.measurement.outcome in FAILED and log.is_file():
             return [Step(str(log), f"the log of {record.name}, {_outcome(record)}")]
     return []
@@ -122,7 +143,11 @@ def _dashboard(run: str) -> Step:
 
 
 def _going_on(ending: Ending, run: str) -> List[Step]:
-    if ending.is_reproduction:
+    if ending.kind == FINALISTS:
+        rows = () if ending.finalists is None else ending.finalists.rows
+        more = max((len(row.seeds) for row in rows), default=1) + 2
+        return [Step(f"{SAME} with --seeds {more}", "narrower intervals")]
+    if ending.kind == REPRODUCTION:
         return [Step(f"{SAME} with another network", "adds it to these")]
     if ending.why == TIME_BUDGET:
         return [Step(f"{SAME} with a longer --time-budget", "searches on")]
@@ -168,7 +193,9 @@ def _mendings(ending: Ending, run: str) -> List[Step]:
     """Return what may help where nothing finished. Other settings make another study: --out."""
     if not ending.records:
         return _going_on(ending, run)
-    if ending.is_reproduction:
+    if ending.kind == FINALISTS:
+        return [*_last_log(ending), Step("the folder removed", "trains them anew"), DOCTOR]
+    if ending.kind == REPRODUCTION:
         smaller = Step(f"{SAME} with a smaller --image-size", "and another --out")
         return [*_last_log(ending), smaller, DOCTOR]
     last = ending.records[-1].number

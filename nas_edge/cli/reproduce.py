@@ -8,6 +8,7 @@ from typing import Any, Container, List, Optional, Sequence, Tuple
 import click
 
 from nas_edge.cli.audience import audience_for, told_to
+from nas_edge.cli.next_steps import REPRODUCTION
 from nas_edge.config.reproduction import reproduction_config
 from nas_edge.errors import ConfigError
 from nas_edge.space.baselines import NETWORK_NAMES
@@ -28,7 +29,7 @@ def reproduce_command(
     **options: Any,
 ) -> None:
     """Train networks of the paper and print their rows beside the published ones."""
-    audience = audience_for(quiet, as_json, is_reproduction=True)
+    audience = audience_for(quiet, as_json, kind=REPRODUCTION)
     with told_to(audience):
         names = _names(networks, every, source)
         config = reproduction_config(task, setting, recipe, **options)

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import click
 
 from nas_edge.candidate.estimate import CostEstimate, estimate_cost
-from nas_edge.cli.find import find, find_calibration
+from nas_edge.cli.find import finalist_of, find, find_calibration
 from nas_edge.config.files import load_yaml, shipped_files, validated
 from nas_edge.config.units import format_bytes
 from nas_edge.errors import ConfigError
@@ -30,6 +30,9 @@ def show_command(
         _show_space(found, image_size, classes, as_json)
     else:
         _show_network(name, found, image_size, classes, as_json)
+        line = None if as_json else finalist_of(what)
+        if line is not None:
+            click.echo(line)
 
 
 def estimate_command(

@@ -73,6 +73,7 @@ def commands_of(run: Run) -> List[Fact]:
     if (run.folder.path / "study.yaml").is_file():
         file = shlex.quote(str(run.folder.path / "study.yaml"))
         found.append(("the study once more", f"nas-edge run {file} --out ANOTHER_FOLDER"))
+        found.append(("the front from new seeds", f"nas-edge finalize {folder}"))
     elif isinstance(run.identity.get("reproduce"), Mapping):
         found.append(("the networks once more", _reproduce_command(run)))
     found.append(("the front", f"nas-edge front {folder}"))

@@ -96,15 +96,17 @@ def render_report(runs: Runs, accuracy_frontier: Optional[float] = None) -> str:
         lstrip_blocks=True,
     )
     metrics = metrics_of(listed)
+    sections = [
+        run_section(run, label, frontier, listed)
+        for run, label, frontier in zip(listed, labels, frontiers)
+    ]
     return environment.get_template("report.html").render(
         title=listed[0].name if len(listed) == 1 else f"{len(listed)} runs side by side",
         style=Markup(_asset("report.css")),
         script=Markup("".join(map(_asset, SCRIPTS))),
         data=Markup(payload(listed, labels, frontiers)),
-        sections=[
-            run_section(run, label, frontier, listed)
-            for run, label, frontier in zip(listed, labels, frontiers)
-        ],
+        sections=sections,
+        has_finalists=any(section["finalists"] for section in sections),
         side_by_side=side_by_side(listed) if len(listed) > 1 else None,
         heads=[(name, metric_title(name)) for name in metrics],
         rows=_table_rows(listed, labels, metrics),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from nas_edge.candidate.measurement import FAILED, INFEASIBLE
 from nas_edge.config.units import format_seconds
@@ -10,6 +10,8 @@ from nas_edge.report.choices import point_text
 from nas_edge.report.course import outcome_rows, steps
 from nas_edge.report.facts import commands_of, facts_of, sources_of
 from nas_edge.report.figures import has_quadrants
+from nas_edge.report.finalists import ACCURACIES, FORMULA, finalists_of
+from nas_edge.report.finalists_verdict import percent
 from nas_edge.report.growth import growth_svg
 from nas_edge.report.learned import MIN_CANDIDATES, SURE_CANDIDATES, importances, shared_choices
 from nas_edge.report.rows import (
@@ -34,6 +36,7 @@ def run_section(
     return {
         "label": label,
         "verdict": verdict_of(run, runs),
+        "finalists": finalists_section(run),
         "objectives": [metric_title(name) for name in run.objectives],
         "quadrants": f"{100 * accuracy_frontier:.0f}%" if has_quadrants(run.objectives) else None,
         "importances": [
@@ -58,6 +61,30 @@ def run_section(
         "facts": facts_of(run),
         "sources": sources_of(run.records, run.objectives),
         "commands": commands_of(run),
+    }
+
+
+def finalists_section(run: Run) -> Optional[Dict[str, Any]]:
+    """Return what the template says about a run's finalists, None where there are none."""
+    found = finalists_of(run)
+    if found is None:
+        return None
+    return {
+        "heads": [f"{metric_title(name)} (95%)" for name in ACCURACIES],
+        "rows": [
+            {
+                "row": row,
+                "cells": [
+                    row.means[name].text(name) if name in row.means else "–" for name in ACCURACIES
+                ],
+                "memory": format_metric("peak_memory", row.peak_bytes),
+                "time": "–" if row.wall_s is None else format_seconds(row.wall_s),
+                "chance": "the paper's" if row is found.paper else percent(row.probability),
+            }
+            for row in found.rows
+        ],
+        "formula": FORMULA,
+        "notes": found.notes,
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shlex
@@ -13,6 +12,7 @@ from nas_edge.config.units import format_seconds
 from nas_edge.report.choices import differences, network_of
 from nas_edge.report.figures import has_quadrants
 from nas_edge.report.layers import layers_of
+from nas_edge.report.repeats import differ_in_seed_alone, groups_in, means_of
 from nas_edge.report.rows import (
     SHOWN,
     format_metric,
@@ -57,6 +57,7 @@ def payload(runs: Sequence[Run], labels: Sequence[str], frontiers: Sequence[floa
         ],
         "records": [one for index, run in enumerate(runs) for one in _records(run, index, texts)],
     }
+    data["bars"] = [bar for index, run in enumerate(runs) for bar in _bars(run, index, runs, texts)]
     data["texts"] = list(texts.places)
     return safe_json(data)
 
@@ -80,12 +81,6 @@ def _metric(name: str) -> Dict[str, str]:
     return {"title": metric_title(name), "unit": unit, "direction": direction_of(name)}
 
 
-def repeat_of(run: Run) -> str:
-    """Return what runs share that differ in the seed alone."""
-    text = json.dumps({**run.identity, "seed": None}, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
 def _run(run: Run, label: str, accuracy_frontier: float) -> Dict[str, Any]:
     data = run.identity.get("data")
     return {
@@ -93,7 +88,6 @@ def _run(run: Run, label: str, accuracy_frontier: float) -> Dict[str, Any]:
         "objectives": list(run.objectives),
         "first": verdict_of(run).number,
         "images": str(data.get("identity", "")) if isinstance(data, Mapping) else "",
-        "repeat": repeat_of(run),
         "quadrants": accuracy_frontier if has_quadrants(run.objectives) else None,
     }
 
@@ -143,6 +137,26 @@ def _record(record: TrialRecord, texts: Texts) -> Dict[str, Any]:
         "parts": _parts(measured.details.get("estimate")),
         "curves": curves_of(measured.history),
     }
+
+
+def _bars(run: Run, index: int, runs: Sequence[Run], texts: Texts) -> List[Dict[str, Any]]:
+    """Return an error bar for each network with repeats, at the first of the runs that have it.
+
+    Its figures are by name the mean, both ends of the 95% interval, and the source's place.
+    """
+    repeated = [other for other in runs if other is run or differ_in_seed_alone(run, other)]
+    if repeated[0] is not run:
+        return []
+    bars = []
+    for one in groups_in(repeated):
+        first = one[0].measurement
+        device = f"{first.device.get('kind', '')} {first.device.get('name', '')}".strip()
+        figures = {
+            name: [*map(_short, mean), texts.place(plain_source(first.metrics[name].source))]
+            for name, mean in means_of(one).items()
+        }
+        bars.append({"run": index, "device": texts.place(device), "figures": figures})
+    return bars
 
 
 def _parts(estimate: Any) -> Dict[str, float]:

@@ -66,7 +66,7 @@ class ProgressLines(EventLines):
         self._objectives: Sequence[str] = ("val_accuracy", "peak_memory")
 
     def _on_study(self, event: Event) -> None:
-        self._objectives = event["objectives"]
+        self._objectives = event["objectives"] or self._objectives
         images = ", ".join(f"{count} {split}" for split, count in event["counts"].items())
         device = event["device"]
         self._write(

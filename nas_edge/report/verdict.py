@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 from statistics import mean, stdev
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from nas_edge.candidate.measurement import METRICS
 from nas_edge.errors import StudyError
+from nas_edge.pareto import repeated_figure
+from nas_edge.report.finalists import Finalists, best_finalist, finalists_of
+from nas_edge.report.finalists_verdict import finalists_certainty, finalists_sentence
+from nas_edge.report.repeats import differ_in_seed_alone, num_val_images
 from nas_edge.report.rows import (
     against_paper,
     changes,
@@ -33,7 +37,13 @@ class Verdict:
 
 
 def verdict_of(run: Run, runs: Sequence[Run] = ()) -> Verdict:
-    """Return a run's verdict; other runs may hold the same two networks with other seeds."""
+    """Return a run's verdict: by its finalists' test accuracy where they were trained.
+
+    Without them, other runs may hold the same two networks with other seeds.
+    """
+    finalists = finalists_of(run)
+    if finalists is not None and finalists.paper is not None and finalists.paper.means:
+        return _of_finalists(run, finalists)
     paper = paper_record(run.records)
     best = _winner(run.records, run.objectives)
     sentence = verdict(run.records, run.objectives)
@@ -43,6 +53,18 @@ def verdict_of(run: Run, runs: Sequence[Run] = ()) -> Verdict:
     sure = "" if shown is None else _certainty(run, runs, shown, paper)
     number = None if shown is None else shown.number
     return Verdict(sentence, _measured(paper, run.objectives), sure, number)
+
+
+def _of_finalists(run: Run, found: Finalists) -> Verdict:
+    assert run.finalists is not None
+    best = best_finalist(found)
+    trained = [r for r in run.finalists.records if r.measurement.is_finished]
+    return Verdict(
+        finalists_sentence(found),
+        _measured(trained[0], [found.judge, "peak_memory"]),
+        finalists_certainty(found),
+        None if best is None else best.number,
+    )
 
 
 def verdict(records: Sequence[TrialRecord], objectives: Sequence[str]) -> str:
@@ -146,23 +168,18 @@ def _certainty(run: Run, runs: Sequence[Run], best: TrialRecord, paper: TrialRec
 def _chance(run: Run, best: TrialRecord, paper: TrialRecord) -> str:
     """How far two accuracies on so many images can lie apart by chance (binomial, 95%)."""
     name = next((n for n in run.objectives if n == "val_accuracy"), None)
-    num_images = _num_val_images(run.identity)
+    num_images = num_val_images(run.identity)
     own, base = (None, None) if name is None else (best.value(name), paper.value(name))
     if own is None or base is None or not num_images or not (0 <= own <= 1 and 0 <= base <= 1):
         return ""
-    reach = _Z95 * sqrt((own * (1 - own) + base * (1 - base)) / num_images)
+    scatter = repeated_figure([[own], [base]], num_images).variances
+    reach = _Z95 * sqrt(float(scatter.sum()))
     place = "within" if abs(own - base) <= reach else "beyond"
     return (
         f"With {num_images} validation images two accuracies differ by up to "
         f"{100 * reach:.1f} points by chance (95%); the difference of "
         f"{100 * abs(own - base):.1f} points is {place} that, and seeds add to it."
     )
-
-
-def _num_val_images(identity: Mapping[str, Any]) -> int:
-    data = identity.get("data")
-    counts = data.get("counts") if isinstance(data, Mapping) else None
-    return int(counts.get("val", 0)) if isinstance(counts, Mapping) else 0
 
 
 def _over_seeds(run: Run, runs: Sequence[Run], best: TrialRecord, paper: TrialRecord) -> str:
@@ -182,17 +199,6 @@ def _over_seeds(run: Run, runs: Sequence[Run], best: TrialRecord, paper: TrialRe
         return ""
     parts = [_spread(pairs, name) for name in run.objectives]
     return f"Over {len(pairs)} seeds, mean ± standard deviation: {', '.join(parts)}."
-
-
-def differ_in_seed_alone(one: Run, other: Run) -> bool:
-    """Return whether two runs are repeats of each other."""
-    return _without_seed(one.identity) == _without_seed(other.identity) and (
-        one.identity.get("seed") != other.identity.get("seed")
-    )
-
-
-def _without_seed(identity: Mapping[str, Any]) -> Dict[str, Any]:
-    return {key: value for key, value in identity.items() if key != "seed"}
 
 
 def _spread(pairs: Sequence[Tuple[TrialRecord, TrialRecord]], name: str) -> str:

@@ -18,6 +18,7 @@ BASELINE_NAMES: Tuple[str, ...] = ("efficientnetv2-b1", "mobilenetv2", "squeezen
 NETWORK_NAMES: Tuple[str, ...] = (*REFERENCE_NAMES, *BASELINE_NAMES)
 _KEY = "baseline"
 START = "start"  # in a point: the weights that a network begins with
+REPEAT = "repeat"  # in a point: which training of a network this is, and from which seed
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ def network_of_point(point: Mapping[str, Any]) -> Tuple[Network, Dict[str, Any]]
     Raises:
         SpaceError: If the point is no network of the template and no baseline.
     """
-    network, training = split_point({key: v for key, v in point.items() if key != START})
+    network, training = split_point(
+        {key: v for key, v in point.items() if key not in (START, REPEAT)}
+    )
     return network_from_dict(network), training
 
 

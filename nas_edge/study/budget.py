@@ -49,7 +49,7 @@ def time_left_s(
     return left if budget_s is None else min(left, max(budget_s - sum(times), 0.0))
 
 
-def check_crashes(found: Sequence[TrialRecord]) -> None:
+def check_crashes(found: Sequence[TrialRecord], anew: str) -> None:
     """Give up where every candidate crashes: then it is not the candidates.
 
     Raises:
@@ -59,5 +59,5 @@ def check_crashes(found: Sequence[TrialRecord]) -> None:
     if len(found) == MAX_CRASHES and outcomes == {CRASHED}:
         raise StudyError(
             f"the first {MAX_CRASHES} candidates all crashed, the last with: "
-            f"{found[-1].measurement.reason}; mend that, then start anew with --out"
+            f"{found[-1].measurement.reason}; mend that, then {anew}"
         )

@@ -162,7 +162,7 @@ def _loop(session: Session, trials: Optional[int], time_budget_s: Optional[float
     while True:
         ledger = session.refresh()
         session.on_event({"event": "known", "records": tuple(ledger.records)})
-        check_crashes(ledger.records)
+        check_crashes(ledger.records, session.folder.anew)
         # Trials that were cut off count as begun, so that they are never left behind.
         begun = len(ledger.records) + len(unfinished) + ledger.waiting
         if unfinished:

@@ -12,7 +12,9 @@ IDENTITY_ATTR = "nas_edge:identity"
 OPTUNA_ATTR = "nas_edge:optuna"
 
 
-def check_same(stored: Mapping[str, Any], identity: Mapping[str, Any], where: str) -> None:
+def check_same(
+    stored: Mapping[str, Any], identity: Mapping[str, Any], where: str, anew: str
+) -> None:
     """Refuse to go on if anything that decides the figures has changed.
 
     Raises:
@@ -21,10 +23,7 @@ def check_same(stored: Mapping[str, Any], identity: Mapping[str, Any], where: st
     differences = differences_of(stored, identity)
     if differences:
         shown = "; ".join(differences[:6]) + ("; ..." if len(differences) > 6 else "")
-        raise StudyError(
-            f"{where}: cannot go on, because {shown}; change it back, or start another study "
-            "with --out"
-        )
+        raise StudyError(f"{where}: cannot go on, because {shown}; change it back, or {anew}")
 
 
 def differences_of(stored: Mapping[str, Any], current: Mapping[str, Any]) -> List[str]:

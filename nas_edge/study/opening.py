@@ -38,7 +38,7 @@ def open_study(
     where = mask(folder.database_url) if folder.storage_url else str(folder.path)
     study = _create_or_load(storage, folder, objectives, identity, where)
     check_versions(study.user_attrs, optuna.__version__, where)
-    check_same(study.user_attrs[IDENTITY_ATTR], plain(identity), where)
+    check_same(study.user_attrs[IDENTITY_ATTR], plain(identity), where, folder.anew)
     return study
 
 

@@ -24,12 +24,14 @@ class Run:
         objectives: Names of the figures that candidates are compared by.
         identity: What had to stay the same while the study went on: recipe, images, device, ...
         records: All measured candidates, by number.
+        finalists: The run of its front trained again (`nas_edge.finalize_run`), if there is one.
     """
 
     folder: RunFolder
     objectives: Tuple[str, ...]
     identity: Mapping[str, Any]
     records: Tuple[TrialRecord, ...]
+    finalists: Optional[Run] = None
 
     @property
     def name(self) -> str:
@@ -94,4 +96,6 @@ def open_run(path: Union[str, Path]) -> Run:
         identity = attributes[IDENTITY_ATTR]
         records = records_of(read_trials(study, storage))
     storage.engine.dispose()
-    return Run(folder, tuple(identity["objectives"]), identity, tuple(records))
+    has_finalists = (folder.finalists / "study.db").is_file()
+    finalists = open_run(folder.finalists) if has_finalists else None
+    return Run(folder, tuple(identity["objectives"]), identity, tuple(records), finalists)

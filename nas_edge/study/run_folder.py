@@ -6,6 +6,7 @@ study.db            Optuna's storage, unless another was given
 candidates/0007/    architecture.yaml, history.csv, curve.png, measurement.json, log.txt
 artifacts/          the same for Optuna's dashboard
 cache/              the decoded images
+finalists/          the front trained again with new seeds, a run of its own
 """
 
 from __future__ import annotations
@@ -40,12 +41,17 @@ _UNFINISHED = (".lock", ".run.json.partial")  # what a run that was cut off at i
 
 @dataclass(frozen=True)
 class RunFolder:
-    """An opened run folder. ``worker`` names it among those that share a storage."""
+    """An opened run folder.
+
+    ``worker`` names it among those that share a storage; ``is_part`` says that it lies in another
+    run's, where no --out leads elsewhere.
+    """
 
     path: Path
     study_name: str
     worker: str
     storage_url: Optional[str]
+    is_part: bool = False
 
     @property
     def database_url(self) -> str:
@@ -61,6 +67,18 @@ class RunFolder:
     def cache(self) -> Path:
         """The folder of decoded images."""
         return self.path / "cache"
+
+    @property
+    def finalists(self) -> Path:
+        """The folder of the run's finalists, a run itself."""
+        return self.path / "finalists"
+
+    @property
+    def anew(self) -> str:
+        """What to do where the study cannot go on."""
+        if self.is_part:
+            return "remove the folder to train anew"
+        return "start another study with --out"
 
     def candidate(self, number: int) -> Path:
         """Return the folder of a trial."""
@@ -79,8 +97,8 @@ class RunFolder:
             lock.acquire()
         except Timeout:
             raise StudyError(
-                f"{self.path}: another process is running this study; wait for it, or give this "
-                "one a folder of its own with --out"
+                f"{self.path}: another process is running this study; wait for it"
+                + ("" if self.is_part else ", or give this one a folder of its own with --out")
             ) from None
         except OSError as err:
             raise unwritable(self.path, err) from err

@@ -15,6 +15,7 @@ HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "matplotlib", "sq
 COMMANDS = ([], ["run"], ["front"], ["report"], ["show"], ["estimate"], ["spaces"], ["studies"])
 COMMANDS += (["data"], ["data", "synthetic"], ["data", "audit"], ["data", "fetch"])
 COMMANDS += (["data", "fetch", "caltech101"], ["data", "prepare-pcb"], ["doctor"], ["reproduce"])
+COMMANDS += (["finalize"],)
 COMMANDS += (["paper"], ["paper", "tables"], ["paper", "figures"])
 
 

@@ -12,6 +12,7 @@ from nas_edge.candidate.measurement import CRASHED, DIVERGED, HUNG
 from nas_edge.cli.main import main
 from nas_edge.cli.next_steps import (
     INTERRUPTED,
+    REPRODUCTION,
     Ending,
     next_steps,
     summary_lines,
@@ -52,6 +53,7 @@ def test_a_finished_search_names_the_winner_and_where_to_look(finished):
     assert lines[1] == "next:"
     assert commands(found) == [
         "nas-edge show runs/x:7",
+        "nas-edge finalize runs/x",
         "nas-edge dashboard runs/x",
         "the same command with --trials 40",
     ]
@@ -131,14 +133,14 @@ def test_a_shell_takes_every_command_as_it_stands(finished):
 
 
 def test_a_reproduction_points_at_the_papers_tables(finished):
-    found = ending(finished, is_reproduction=True)
+    found = ending(finished, kind=REPRODUCTION)
     assert commands(found)[:2] == ["nas-edge paper tables runs/x", "nas-edge paper figures runs/x"]
     assert summary_lines(found)[0] == "next:"
 
 
 def test_every_command_that_is_named_exists(finished, made_up_records):
     endings = [ending(finished, why) for why in (ALL, TIME_BUDGET, ELSEWHERE, INTERRUPTED)]
-    endings.append(ending(finished, is_reproduction=True))
+    endings.append(ending(finished, kind=REPRODUCTION))
     named = {c for one in endings for c in commands(one) if c.startswith("nas-edge ")}
     assert len(named) >= 6
     for command in named:

@@ -8,11 +8,16 @@ function groupsOf(x, y) {
     const fx = record.figures[x];
     const fy = record.figures[y];
     if (!fx || !fy) continue;
-    const key = [record.device, fx[2], fy[2], data.runs[record.run].images].join("|");
-    if (!groups.has(key)) groups.set(key, { device: record.device, sources: [fx[2], fy[2]], records: [] });
+    const key = axesOf(record, x, y);
+    if (!groups.has(key)) groups.set(key, { key, device: record.device, sources: [fx[2], fy[2]], records: [] });
     groups.get(key).records.push(record);
   }
   return [...groups.values()];
+}
+// What has to be the same for two figures to stand on one pair of axes; null where one is missing.
+function axesOf(one, x, y) {
+  const sources = [x, y].map((m) => one.figures[m] && one.figures[m][one.figures[m].length - 1]);
+  return sources.includes(undefined) ? null : [one.device, ...sources, data.runs[one.run].images].join("|");
 }
 // The step line of a pair of axes: what no other point beats in both.
 function lineOf(points, x, y) {
@@ -66,7 +71,7 @@ function chartOf(group, numGroups) {
     steps.push(...stepAreas(line, box));
     plot.append(svg("path", { class: "line", style: data.runs.length > 1 ? "stroke:" + COLOURS[run % COLOURS.length] : null, d: stepPath(line, box), "aria-hidden": "true" }));
   }
-  errorBars(plot, points, box);
+  errorBars(plot, group, box);
   const order = { failed: 0, infeasible: 0, dominated: 1, front: 2 };
   const marks = inside.sort((a, b) => order[kindOf(a.record)] - order[kindOf(b.record)] || a.x - b.x)
     .map((p) => mark(p.record, box.px(p.x), box.py(p.y)));
@@ -100,25 +105,19 @@ function quadrants(plot, group, points, box) {
     if (y < bottom - 14) put("low", memory, bottom - 20);
   }
 }
-// Runs that differ in the seed alone: mean and standard deviation of each network they share.
-function errorBars(plot, points, box) {
-  const repeats = new Map();
-  for (const point of points) {
-    const key = data.runs[point.record.run].repeat + point.record.key;
-    repeats.set(key, (repeats.get(key) || []).concat([point]));
-  }
-  for (const same of repeats.values()) {
-    if (same.length < 2) continue;
-    const [mx, dx] = spread(same.map((p) => p.x));
-    const [my, dy] = spread(same.map((p) => p.y));
+// Networks with several seeds: the mean and its interval, as far as the axes go.
+function errorBars(plot, group, box) {
+  const { x, y } = shown;
+  const { left, right, top, bottom } = box.inner;
+  for (const bar of data.bars.filter((one) => axesOf(one, x, y) === group.key)) {
+    const [mx, lx, hx] = bar.figures[x].map((value) => box.px(value * scaleOf(x)));
+    const [my, ly, hy] = bar.figures[y].map((value) => box.py(value * scaleOf(y)));
+    if (mx < left || mx > right || my < top || my > bottom) continue;
+    const within = (value, low, high) => Math.min(Math.max(value, low), high);
     plot.append(
-      svg("line", { class: "error", x1: box.px(mx - dx), x2: box.px(mx + dx), y1: box.py(my), y2: box.py(my) }),
-      svg("line", { class: "error", x1: box.px(mx), x2: box.px(mx), y1: box.py(my - dy), y2: box.py(my + dy) }));
+      svg("line", { class: "error", x1: within(lx, left, right), x2: within(hx, left, right), y1: my, y2: my }),
+      svg("line", { class: "error", x1: mx, x2: mx, y1: within(ly, top, bottom), y2: within(hy, top, bottom) }));
   }
-}
-function spread(values) {
-  const mean = values.reduce((a, b) => a + b, 0) / values.length;
-  return [mean, Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / (values.length - 1))];
 }
 function mark(record, x, y) {
   const kind = kindOf(record);
@@ -163,6 +162,7 @@ function legend() {
   byId("legend").replaceChildren(...[
     ...runs, data.records.some((r) => r.reference) ? key("reference", "handcrafted") : null,
     data.records.some(isStrip) ? key("infeasible", "did not fit: needs at least") : null,
+    data.bars.some((bar) => bar.figures[shown.x] && bar.figures[shown.y]) ? key("cross", "mean of seeds, 95%") : null,
     quadrant ? key("dash", "the paper's quadrants") : null, hidden ? html("span", {}, hidden + " without these figures") : null].filter(Boolean));
 }
 
