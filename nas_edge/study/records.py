@@ -146,26 +146,30 @@ def to_frame(records: Sequence[TrialRecord]) -> Any:
     """Return a pandas DataFrame, one row a record: number, name, outcome, metrics, choices.
 
     A metric's column ends in its unit, memory in MiB: ``peak_memory_mib``, ``latency_ms``. Shares
-    and counts have none.
+    and counts have none. A choice with the name of another column gets ``choice.`` before it.
     """
     import pandas as pd
 
-    rows: List[Dict[str, Any]] = []
-    for record in records:
-        row: Dict[str, Any] = {
-            "number": record.number,
-            "name": record.name,
-            "reference": record.reference,
-            "outcome": record.measurement.outcome,
-            "reason": record.measurement.reason,
-        }
-        row.update(metric_columns(record))
-        row["wall_s"] = record.measurement.wall_s
-        if isinstance(record.point, Mapping):
-            row.update(flattened(record.point))
-        rows.append(row)
+    rows = [_row(record) for record in records]
+    taken = {column for row in rows for column in row}
+    for row, record in zip(rows, records):
+        choices = flattened(record.point) if isinstance(record.point, Mapping) else {}
+        row.update({f"choice.{n}" if n in taken else n: value for n, value in choices.items()})
     least = ["number", "name", "reference", "outcome", "reason", "wall_s"]
     return pd.DataFrame(rows, columns=None if rows else least)
+
+
+def _row(record: TrialRecord) -> Dict[str, Any]:
+    """Return a record's columns without its choices."""
+    return {
+        "number": record.number,
+        "name": record.name,
+        "reference": record.reference,
+        "outcome": record.measurement.outcome,
+        "reason": record.measurement.reason,
+        **metric_columns(record),
+        "wall_s": record.measurement.wall_s,
+    }
 
 
 def metric_columns(record: TrialRecord) -> Dict[str, Union[int, float]]:

@@ -85,6 +85,23 @@ def test_frame_has_a_row_a_record_with_figures_and_choices():
     assert frame["reason"][1] == "needs 9"
 
 
+def test_choices_named_like_figures_stand_beside_them():
+    figures = {"params": Metric(12345.0, "count", "counted"), "heat": Metric(3.0, "ms", "felt")}
+    point = {"name": "resnet", "number": 104, "params": 7, "heat_ms": 1, "depth": 2}
+    one = replace(record(4, 0.5, 1), point=point, measurement=Measurement(metrics=figures))
+    bare = replace(one, number=5, measurement=Measurement(outcome=OVER_LIMIT, reason="needs 9"))
+
+    frame = to_frame([bare, one])
+
+    assert frame["number"].tolist() == [5, 4]
+    assert frame["name"].tolist() == ["trial 5", "trial 4"]
+    assert frame["params"].tolist()[1] == 12345
+    assert frame["heat_ms"].tolist()[1] == 3.0
+    for name, value in point.items():
+        column = name if name == "depth" else f"choice.{name}"
+        assert frame[column].tolist() == [value, value]
+
+
 def test_columns_of_a_frame_end_in_their_units():
     figures = {
         "latency": Metric(3.5, "ms", "timed"),
