@@ -67,7 +67,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         *,
         features: Optional[Callable[[Parameters], Sequence[float]]] = None,
         seed: int = 0,
-        startup_trials: int = 10,
+        startup_trials: int = 8,
         max_cost: float = float("inf"),
         constraints_func: Optional[Callable[[FrozenTrial], Sequence[float]]] = None,
     ) -> None:
@@ -101,8 +101,10 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
             candidates = self._open(self._points.pool, seen)
             return dict(self._farthest(candidates, seen, rng)) if candidates else {}
         model = self._believing_in_running(seen)
-        candidates = self._open([*self._points.pool, *self._near_front(seen, rng)], seen)
-        return dict(self._best(candidates, seen, model)) if candidates else {}
+        losses = self._believed(seen, model)
+        near = self._near_front(seen, losses, rng)
+        candidates = self._open([*self._points.pool, *near], seen)
+        return dict(self._best(candidates, seen, losses, model)) if candidates else {}
 
     def sample_independent(
         self, study: Any, trial: FrozenTrial, param_name: str, param_distribution: Any
@@ -182,9 +184,11 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         coordinates = self._points.coordinates(seen.learned)
         return GaussianProcess(coordinates, np.log(seen.errors), self._points.group_of)
 
-    def _near_front(self, seen: _Seen, rng: np.random.Generator) -> List[Parameters]:
+    def _near_front(
+        self, seen: _Seen, losses: Floats, rng: np.random.Generator
+    ) -> List[Parameters]:
         """Return some of the points that differ in one choice from one on the front."""
-        mask = front_mask(seen.losses())
+        mask = front_mask(losses)
         found = [
             neighbour
             for (point, _, _), is_on in zip(seen.finished, mask)
@@ -195,13 +199,17 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         return self._points.distinct([found[index] for index in order])
 
     def _best(
-        self, candidates: Sequence[Parameters], seen: _Seen, model: GaussianProcess
+        self,
+        candidates: Sequence[Parameters],
+        seen: _Seen,
+        losses: Floats,
+        model: GaussianProcess,
     ) -> Parameters:
         """Return where the hypervolume is expected to grow most; without hope, the least known.
 
         From the best candidates on, neighbours are looked at as long as they are better.
         """
-        best = self._rated(candidates, seen, model)
+        best = self._rated(candidates, losses, model)
         if best[0].growth <= 0:
             return max(best, key=lambda one: one.deviation).point
         looked_at = {self._points.key_of(point) for point in candidates}
@@ -213,17 +221,23 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
             if not fresh:
                 break
             looked_at.update(self._points.key_of(point) for point in fresh)
-            best = sorted([*beam, *self._rated(fresh, seen, model)], key=lambda one: -one.growth)
+            best = sorted([*beam, *self._rated(fresh, losses, model)], key=lambda one: -one.growth)
             if best[0] is beam[0]:
                 break
         return best[0].point
 
+    def _believed(self, seen: _Seen, model: GaussianProcess) -> Floats:
+        """Return the losses of what may be on the front, without a training's luck: (n, 2)."""
+        losses = seen.losses()
+        points = [point for point, _, _ in seen.finished]
+        losses[:, 0] = np.exp(model.predict(self._points.coordinates(points))[0])
+        return losses
+
     def _rated(
-        self, candidates: Sequence[Parameters], seen: _Seen, model: GaussianProcess
+        self, candidates: Sequence[Parameters], losses: Floats, model: GaussianProcess
     ) -> List[_Rated]:
         """Return the candidates, the one of the greatest expected growth first."""
         mean, deviation = model.predict(self._points.coordinates(candidates))
-        losses = seen.losses()
         # Not the front's own corner: dearer points than the front's dearest may be better still.
         error, cost = losses.max(axis=0)
         growth = expected_hypervolume_improvement(
