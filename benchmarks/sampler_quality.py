@@ -8,11 +8,11 @@ two problems:
   ridge regression of the trained table (benchmarks/curves) stands for training, with the table's
   scatter from seed to seed added to what a sampler is told; what it found is judged without it.
 
-Two reference points, since the share depends on it: ``front``, a tenth beyond the true front's worst
-figures, where all that counts lies near the front; and ``all``, the worst error and cost of the
-whole table. Each sampler runs with the same seeds. The cost is known to the one that can use it,
-and with it figures of the network: of a cell its depth and its operations in use, of our networks
-parameters and MACs. ::
+Two reference points, since the share depends on it: ``front``, a tenth beyond the true front's
+worst figures, where all that counts lies near the front; and ``all``, the worst error and cost of
+the whole table. Each sampler runs with the same seeds. The cost is known to the one that can use
+it, and with it figures of the network: of a cell its depth and its operations in use, of our
+networks parameters and MACs. ::
 
     python benchmarks/sampler_quality.py nasbench201 --table nb201_cifar10.csv
     python benchmarks/sampler_quality.py own
@@ -63,6 +63,7 @@ class Problem:
 
     def told(self, point: Point, rng: np.random.Generator) -> float:
         """Return the error as one training finds it."""
+        del rng
         return self.error(point)
 
     def losses(self, points: Sequence[Point]) -> np.ndarray:
@@ -91,7 +92,7 @@ class Cells(Problem):
 
     def __init__(self, table: Path) -> None:
         frame = pd.read_csv(table)
-        self.choices = {edge: self.operations for edge in self.edges}
+        self.choices = dict.fromkeys(self.edges, self.operations)
         rows = zip(map(tuple, frame[list(self.edges)].values), frame["accuracy"], frame["params"])
         self.results = {cell: (1 - percent / 100, float(cost)) for cell, percent, cost in rows}
         self.judge_by([dict(zip(self.edges, cell)) for cell in self.results])
@@ -187,7 +188,9 @@ class OwnSpace(Problem):
             losses = self.losses(found)
             front = [point for point, kept in zip(found, front_mask(losses)) if kept]
             around = [near for point in front for near in points.neighbours(point)]
-            more = [p for p in points.distinct([*found, *around]) if id(p) not in set(map(id, found))]
+            more = [
+                p for p in points.distinct([*found, *around]) if id(p) not in set(map(id, found))
+            ]
             if not front_mask(self.losses([*found, *more]))[len(found) :].any():
                 return found
             found += more
@@ -215,7 +218,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     problem = OwnSpace() if args.problem == "own" else Cells(args.table)
     marks = [mark for mark in MARKS if mark <= args.trials]
-    print(f"{args.problem}, {args.seeds} seeds: missing share of the hypervolume in %, mean and 95%")
+    print(
+        f"{args.problem}, {args.seeds} seeds: missing share of the hypervolume in %, mean and 95%"
+    )
     heads = [f"{mark} ({name})" for name in problem.references for mark in marks]
     print(f"{'candidates':<16}" + "".join(f"{head:>15}" for head in heads) + "   s a suggestion")
     for name in args.samplers.split(","):

@@ -75,12 +75,12 @@ def finalize_run(
     check_trainable(longer, found, str(run.folder.path / "study.yaml"))
     folder = create_or_open(run.folder.finalists, longer.name, None)
     folder = replace(folder, is_part=True)
-    on_event = logged(folder.path / "log.txt", on_event)
+    log = logged(folder.path / "log.txt", on_event)
+    with log as on_event, folder.locked(), disk_errors(folder.path):
 
-    def note(text: str) -> None:
-        on_event({"event": "note", "text": text})
+        def note(text: str) -> None:
+            on_event({"event": "note", "text": text})
 
-    with folder.locked(), disk_errors(folder.path):
         images = _images_of(run, config, note)
         trainings = FinalistSpace(space, _trainings(space, chosen, seeds, config.seed))
 

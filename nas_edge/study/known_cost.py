@@ -124,9 +124,14 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
             seen.keys.add(key)
             if trial.state == TrialState.RUNNING:
                 seen.running.append(trial.params)
-            elif trial.state == TrialState.COMPLETE and not self._is_infeasible(trial):
+            elif trial.state == TrialState.COMPLETE and self._is_infeasible(trial):
+                seen.refused.append(trial.params)
+            elif trial.state == TrialState.COMPLETE:
                 seen.learn(trial.params, 1.0 - trial.values[accuracy])
-                seen.finished.append((trial.params, seen.errors[-1], trial.values[cost]))
+                # On the scale of the candidates' costs: what was measured may be off by a factor.
+                known = self._points.cost_of(trial.params)
+                told = trial.values[cost] if known is None else known
+                seen.finished.append((trial.params, seen.errors[-1], told))
             elif trial.state == TrialState.PRUNED and EXPECTED_ACCURACY in trial.user_attrs:
                 seen.learn(trial.params, 1.0 - trial.user_attrs[EXPECTED_ACCURACY])
         return seen
@@ -141,13 +146,20 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         return any(value > 0 for value in found)
 
     def _open(self, points: Sequence[Parameters], seen: _Seen) -> List[Parameters]:
-        """Return the points that were not tried and that are not too dear."""
+        """Return the points that were not tried and that are not too dear.
+
+        Too dear is, too, what costs as much as one that turned out to be.
+        """
+        refused = self._points.costs(seen.refused)
         return [
             point
             for point in points
             if self._points.key_of(point) not in seen.keys
-            and self._points.cost_of(point) <= self._max_cost  # type: ignore[operator]
+            and not self._is_above(self._points.cost_of(point), refused)
         ]
+
+    def _is_above(self, cost: Optional[float], refused: Floats) -> bool:
+        return cost is None or cost > self._max_cost or bool((refused <= cost).any())
 
     def _farthest(
         self, candidates: Sequence[Parameters], seen: _Seen, rng: np.random.Generator
@@ -260,8 +272,8 @@ class _Rated:
 class _Seen:
     """What the study's other trials tell.
 
-    ``learned`` and ``errors`` teach the model; ``finished`` (point, error, measured cost) may be on
-    the front; ``keys`` are not suggested again.
+    ``learned`` and ``errors`` teach the model; ``finished`` (point, error, cost) may be on
+    the front; ``refused`` are infeasible; ``keys`` are not suggested again.
     """
 
     keys: Set[Hashable] = field(default_factory=set)
@@ -269,6 +281,7 @@ class _Seen:
     errors: List[float] = field(default_factory=list)
     finished: List[Tuple[Parameters, float, float]] = field(default_factory=list)
     running: List[Parameters] = field(default_factory=list)
+    refused: List[Parameters] = field(default_factory=list)
 
     def learn(self, point: Parameters, error: float) -> None:
         """Add what a point's error was, or is expected to be."""

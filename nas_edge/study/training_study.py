@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from nas_edge.candidate.estimate import CostEstimate, estimate_cost
 from nas_edge.candidate.evaluator import TrainingEvaluator
+from nas_edge.candidate.known import KnownFigures
 from nas_edge.candidate.process import ChildLimits
 from nas_edge.config.files import dump_yaml
 from nas_edge.config.space import SpaceConfig, load_space_config
@@ -34,6 +35,8 @@ from nas_edge.study.run_folder import (
 )
 from nas_edge.study.session import Event
 from nas_edge.training.savers import Saver, usable_savers
+
+LEAST_SAVED_SHARE = 0.5  # of the plain peak; no memory saver halves it
 
 
 def run_training_study(
@@ -99,7 +102,16 @@ def run_training_study(
             identity=training_identity(config, images, found),
             on_event=on_event,
             on_open=lambda: _begin(config, space, space_config, images, found, folder, on_event),
+            known=KnownFigures(config.recipe, images.num_outputs, found.kind),
+            max_memory=_largest_estimate(config),
         )
+
+
+def _largest_estimate(config: StudyConfig) -> Optional[float]:
+    """Return the largest plain estimate that may fit the limit, in bytes."""
+    if config.memory_limit is None:
+        return None
+    return config.memory_limit / (1.0 if config.memory_saver == "none" else LEAST_SAVED_SHARE)
 
 
 def _begin(
