@@ -209,6 +209,11 @@ def reproduce(networks: Tuple[str, ...], **options: Any) -> None:
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
 )
+@click.option(
+    "--time-budget",
+    metavar="TIME",
+    help="Stop starting trainings after this time, e.g. 2h; a network's first comes first.",
+)
 @click.option("--quiet", is_flag=True, help="Print the finalists only.")
 @_events_option
 def finalize(path: str, **options: Any) -> None:

@@ -269,6 +269,8 @@ class StudyConfig(FrozenModel):
     objectives: Tuple[ObjectiveName, ...] = ("val_accuracy", "peak_memory")
     trials: Annotated[int, Field(ge=1, le=10_000_000)] = 30
     time_budget: Optional[Seconds] = None
+    # What of the time budget the search leaves to `nas-edge finalize`.
+    finalists_share: Share = 0.25
     memory_limit: Optional[Bytes] = None
     # How a network that does not fit is trained nevertheless, to the same weights: "auto" takes the
     # fastest that fits (nas_edge/training/savers.py).

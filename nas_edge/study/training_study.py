@@ -34,6 +34,7 @@ from nas_edge.study.run_folder import (
     write_whole,
 )
 from nas_edge.study.session import Event
+from nas_edge.study.time_plan import TimePlan
 from nas_edge.training.savers import Saver, usable_savers
 
 LEAST_SAVED_SHARE = 0.5  # of the plain peak; no memory saver halves it
@@ -74,7 +75,10 @@ def run_training_study(
     check_trainable(config, found, where)
     folder = create_or_open(Path(out), config.name, storage)
     log = logged(folder.path / "log.txt", on_event)
+    plan = _time_plan(config)
     with log as on_event, folder.locked(), disk_errors(folder.path):
+        if plan is not None:
+            on_event = plan.told_to(on_event)
 
         def note(text: str) -> None:
             on_event({"event": "note", "text": text})
@@ -98,7 +102,7 @@ def run_training_study(
             trials=config.trials,
             sampler=config.sampler,
             seed=config.seed,
-            time_budget_s=config.time_budget,
+            time_budget_s=None if plan is None else plan.search_s,
             identity=training_identity(config, images, found),
             on_event=on_event,
             on_open=lambda: _begin(config, space, space_config, images, found, folder, on_event),
@@ -212,10 +216,17 @@ def _write_resolved(config: StudyConfig, space: SpaceConfig, path: Path) -> None
         raise unwritable(path, err) from err
 
 
+def _time_plan(config: StudyConfig) -> Optional[TimePlan]:
+    if config.time_budget is None:
+        return None
+    return TimePlan(config.time_budget, config.finalists_share, config.recipe.epochs)
+
+
 def study_event(
     config: StudyConfig, space: Any, images: ImageSet, device: Device, path: Path
 ) -> Event:
     """Return the event that says what a study is, before its first candidate."""
+    plan = _time_plan(config)
     return {
         "event": "study",
         "name": config.name,
@@ -231,5 +242,6 @@ def study_event(
         "epochs": config.recipe.epochs,
         "objectives": list(config.objectives),
         "memory_limit_bytes": config.memory_limit,
-        "time_budget_s": config.time_budget,
+        "time_budget_s": None if plan is None else plan.search_s,
+        "kept_for_finalists_s": None if plan is None else plan.kept_s,
     }

@@ -64,6 +64,7 @@ search: {precision: [bf16, fp32], optimizer: [sgd, adam8bit], learning_rate: [1e
 objectives: [val_accuracy, latency, params]
 trials: 77
 time_budget: 34.123456789h
+finalists_share: 0.125
 memory_limit: 1234567.89KiB
 memory_saver: unit
 accuracy_frontier: 0.123
