@@ -115,6 +115,11 @@ def main(debug: bool) -> None:
     help="The run's folder [default: runs/<study>].",
 )
 @click.option(
+    "--pruner",
+    type=click.Choice(["front", "screen", "none"]),
+    help="Which candidates are stopped early. [default: the study's own].",
+)
+@click.option(
     "--seed",
     type=click.IntRange(min=0, max=2**31 - 1),
     help="Decides every suggestion and training.",

@@ -244,6 +244,24 @@ class SamplerConfig(FrozenModel):
     population: Annotated[int, Field(ge=2, le=10_000_000)] = 16
 
 
+class PrunerConfig(FrozenModel):
+    """When a candidate is stopped before its last epoch.
+
+    "front": once it cannot reach the front any more, at the given ``confidence``, with at least
+    ``min_curves`` finished trainings to judge by; a share ``audit`` of these verdicts is not
+    carried out, to see how often they are wrong. "screen": unless it is among the best share
+    ``promote`` of all candidates after the same epochs. Neither before the share ``start`` of the
+    epochs.
+    """
+
+    name: Literal["front", "screen", "none"] = "front"
+    start: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    min_curves: Annotated[int, Field(ge=4, le=10_000)] = 8
+    audit: Annotated[float, Field(ge=0, le=1)] = 0.1
+    promote: Annotated[float, Field(gt=0, lt=1)] = 0.3
+
+
 class LimitsConfig(FrozenModel):
     """When a candidate counts as hung: after this much time in all, or this long without a sign."""
 
@@ -279,6 +297,7 @@ class StudyConfig(FrozenModel):
     ] = "auto"
     accuracy_frontier: Annotated[float, Field(ge=0, le=1)] = 0.7
     sampler: SamplerConfig = SamplerConfig()
+    pruner: PrunerConfig = PrunerConfig()
     seed: Seed = 0
     limits: LimitsConfig = LimitsConfig()
     artifacts: ArtifactsConfig = ArtifactsConfig()
@@ -333,7 +352,7 @@ def load_study_config(
 
 
 def expand_shorthands(data: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the study with ``recipe: paper`` and ``sampler: tpe`` written out.
+    """Return the study with ``recipe: paper``, ``sampler: tpe`` and ``pruner: none`` written out.
 
     Raises:
         ConfigError: If there is no recipe of that name.
@@ -345,8 +364,9 @@ def expand_shorthands(data: Mapping[str, Any]) -> Dict[str, Any]:
     elif isinstance(recipe, dict) and "base" in recipe:
         own = {key: value for key, value in recipe.items() if key != "base"}
         full["recipe"] = {**_base_recipe(recipe["base"], "recipe.base"), **own}
-    if isinstance(full.get("sampler"), str):
-        full["sampler"] = {"name": full["sampler"]}
+    for key in ("sampler", "pruner"):
+        if isinstance(full.get(key), str):
+            full[key] = {"name": full[key]}
     return full
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
 
 from nas_edge.candidate.evaluator import Job
+from nas_edge.candidate.judged import Judge
 from nas_edge.candidate.measurement import Measurement
 from nas_edge.config.study import SamplerConfig
 from nas_edge.errors import ConfigError, SpaceError
@@ -33,6 +34,7 @@ from nas_edge.study.ledger import Ledger
 from nas_edge.study.log import logged
 from nas_edge.study.opening import digest_of, open_study
 from nas_edge.study.optuna_import import import_optuna
+from nas_edge.study.pruning import Pruner
 from nas_edge.study.records import TrialRecord
 from nas_edge.study.run_folder import RunFolder, create_or_open, disk_errors, read_json
 from nas_edge.study.samplers import resolve_sampler, trial_seed
@@ -125,11 +127,13 @@ def run_in(
     on_open: Callable[[], None] = lambda: None,
     known: Optional[Known] = None,
     max_memory: Optional[float] = None,
+    pruner: Optional[Pruner] = None,
 ) -> List[TrialRecord]:
     """Run a study in a folder whose lock is held; ``on_open`` is called once it may go on.
 
     With ``trials`` None the references alone are evaluated, these and those of earlier calls. No
-    point whose estimated memory is above ``max_memory`` bytes is suggested.
+    point whose estimated memory is above ``max_memory`` bytes is suggested. ``pruner`` stops
+    trainings of evaluators that are bound to a job.
     """
     _check_objectives(objectives)
     import_optuna()
@@ -161,6 +165,7 @@ def run_in(
             digest_of(full_identity),
             Ledger(folder.worker),
             points,
+            pruner,
         )
         enqueue_references(session)
         _loop(session, trials, time_budget_s)
@@ -234,7 +239,7 @@ def _evaluate(session: Session, trial: Any, point: Any) -> None:
     # Measured, but cut off before Optuna heard of it.
     measurement = _measured_before(folder, key, session.identity)
     if measurement is None:
-        measurement = _measure(session, trial.number, point, folder)
+        measurement = _measure(session, trial.number, point, folder, _judge_of(session, trial))
         measurement = measurement.with_details(key=key, identity=session.identity)
     upload(session, trial, write_candidate(folder, session.plain(point), measurement))
     tell(session, trial, measurement)
@@ -242,12 +247,22 @@ def _evaluate(session: Session, trial: Any, point: Any) -> None:
     session.on_event({"event": "measured", "number": trial.number, "measurement": measurement})
 
 
-def _measure(session: Session, number: int, point: Any, folder: Path) -> Measurement:
+def _judge_of(session: Session, trial: Any) -> Optional[Judge]:
+    """Return what may stop a trial; references are never stopped."""
+    if session.pruner is None or attrs.REFERENCE in trial.user_attrs:
+        return None
+    return session.pruner.judge_of(trial.number, session.ledger.records)
+
+
+def _measure(
+    session: Session, number: int, point: Any, folder: Path, judge: Optional[Judge]
+) -> Measurement:
     job = Job(
         number,
         trial_seed(session.seed, number, "train"),
         folder,
         lambda message: session.on_event({**message, "number": number}),
+        judge,
     )
     evaluator = session.evaluator
     measure = evaluator.bind(job) if hasattr(evaluator, "bind") else evaluator

@@ -22,9 +22,8 @@ from nas_edge.prediction.encoding import Floats
 from nas_edge.prediction.gaussian_process import GaussianProcess
 from nas_edge.prediction.improvement import expected_hypervolume_improvement
 from nas_edge.study.costed_points import CostedPoints, Parameters
+from nas_edge.study.records import EXPECTED_ACCURACY
 
-# User attribute: what a trial that was stopped early would have reached.
-EXPECTED_ACCURACY = "nas_edge:expected_accuracy"
 MIN_ERROR = 1e-3  # an accuracy of 1 has no logarithm of its error
 MAX_NEIGHBOURS = 100  # of the front, looked at for a suggestion
 BEAM = 4  # how many candidates' neighbours are looked at further, and how often

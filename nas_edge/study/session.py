@@ -12,6 +12,7 @@ from nas_edge.config.study import SamplerConfig
 from nas_edge.errors import EnvironmentProblem
 from nas_edge.study.known_points import KnownPoints
 from nas_edge.study.ledger import Ledger
+from nas_edge.study.pruning import Pruner
 from nas_edge.study.reading import trials_of
 from nas_edge.study.run_folder import RunFolder
 from nas_edge.study.storage import sqlite_file
@@ -36,7 +37,7 @@ class Session:
     """The study, its place, and who suggests, evaluates and listens.
 
     ``identity`` is a digest of what must stay the same while the study goes on; ``known_points``
-    serve the sampler "known-cost", None where costs are not known.
+    serve the sampler "known-cost", None where costs are not known; ``pruner`` stops candidates.
     """
 
     study: Any
@@ -50,6 +51,7 @@ class Session:
     identity: str
     ledger: Ledger
     known_points: Optional[KnownPoints] = None
+    pruner: Optional[Pruner] = None
 
     @property
     def is_shared(self) -> bool:

@@ -25,6 +25,7 @@ from nas_edge.study.calibrating import CalibratedEvaluator
 from nas_edge.study.checks import check_trainable
 from nas_edge.study.engine import ignore, run_in
 from nas_edge.study.log import logged
+from nas_edge.study.pruning import pruner_of, why_no_pruner
 from nas_edge.study.records import TrialRecord
 from nas_edge.study.run_folder import (
     RunFolder,
@@ -108,6 +109,7 @@ def run_training_study(
             on_open=lambda: _begin(config, space, space_config, images, found, folder, on_event),
             known=KnownFigures(config.recipe, images.num_outputs, found.kind),
             max_memory=_largest_estimate(config),
+            pruner=pruner_of(config.pruner, config.objectives, config.recipe.epochs, config.seed),
         )
 
 
@@ -130,6 +132,9 @@ def _begin(
     """Write the study down, only now that it is known to be the one that the folder holds."""
     _write_resolved(config, space_config, folder.path)
     on_event(study_event(config, space, images, device, folder.path))
+    why = why_no_pruner(config.objectives)
+    if why and config.pruner.name != "none":
+        on_event({"event": "note", "text": f"no candidate is stopped early: {why}"})
 
 
 def training_identity(config: StudyConfig, images: ImageSet, device: Device) -> Dict[str, Any]:

@@ -11,7 +11,8 @@ from nas_edge import Measurement, run_study
 from nas_edge.errors import ConfigError
 from nas_edge.pareto import hypervolume
 from nas_edge.study.costed_points import CostedPoints
-from nas_edge.study.known_cost import EXPECTED_ACCURACY, KnownCostSampler
+from nas_edge.study.known_cost import KnownCostSampler
+from nas_edge.study.records import EXPECTED_ACCURACY
 
 CHOICES = {"a": (1, 2, 4, 8), "b": (1, 2, 4, 8), "kind": ("x", "y", "z")}
 RUNNING, COMPLETE = optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.COMPLETE
