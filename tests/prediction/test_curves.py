@@ -70,11 +70,8 @@ def test_equal_curves_are_no_division_by_zero():
 @pytest.mark.parametrize("name", ["synthetic", "pcb"])
 def test_the_bound_holds_as_often_as_it_says_on_real_curves(name):
     rows = pd.read_csv(TABLES / f"{name}_curves.csv")
-    rows = rows[rows["seed"] == 0]
-    tables = [
-        rows.pivot(index="candidate", columns="epoch", values=v)
-        for v in ("val_accuracy", "val_loss")
-    ]
+    rows, columns = rows[rows["seed"] == 0], ("val_accuracy", "val_loss")
+    tables = [rows.pivot(index="candidate", columns="epoch", values=v) for v in columns]
     curves = np.stack([table.to_numpy() for table in tables], axis=2)
     finals, rng, held = curves[:, -1, 0], np.random.default_rng(0), []
     for _ in range(20):

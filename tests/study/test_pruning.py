@@ -37,12 +37,10 @@ def record(number, final, memory=10.0, reference=None, **more):
 RECORDS = [record(i, 0.5 + 0.04 * i, memory=5.0 + i) for i in range(10)]
 
 
-def judge(
-    records=RECORDS, final=0.5, memory=20.0, epochs=range(1, EPOCHS + 1), number=99, **options
-):
+def judge(records=RECORDS, final=0.5, memory=20.0, epochs=range(1, EPOCHS + 1), **options):
     """Return the first verdict on a curve that ends at ``final``."""
     config = PrunerConfig(**{"audit": 0.0, **options})
-    judged = Pruner(config, OBJECTIVES, EPOCHS, 0).judge_of(number, records)
+    judged = Pruner(config, OBJECTIVES, EPOCHS, 0).judge_of(99, records)
     known = {"peak_memory": Metric(memory, "bytes", "probe")}
     found = (judged(rows_of(final)[:epoch], known) for epoch in epochs)
     return next((one for one in found if one is not None), None)
@@ -240,7 +238,7 @@ def test_every_view_says_what_was_stopped(stopped_run):
 
     sentence = summarise_pruning(open_run(folder).records).sentence
     assert "% of the epochs saved" in sentence
-    assert sentence in write_report(folder).read_text(encoding="utf-8")
+    assert sentence in write_report(open_run(folder)).read_text(encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "nas_edge", "front", str(folder)],
         capture_output=True,

@@ -1,0 +1,122 @@
+"""What a search finds in the device time of twelve trainings of the paper's configuration.
+
+Searches for as long as so many trainings of the paper's configuration take, measured in the same
+run, the handcrafted networks' own trainings included; then trains the front and the handcrafted
+networks again from new seeds. Of those with at least 30% less peak training memory than the
+paper's configuration, the one with the best mean validation accuracy is named, with its test
+accuracy, which chose nothing, beside the paper's. ::
+
+    python benchmarks/headline.py synthetic --out runs/headline-synthetic
+    python benchmarks/headline.py pcb --data DIR --out runs/headline-pcb
+
+Goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, List, Sequence, Tuple
+
+import numpy as np
+from scipy.stats import ttest_ind
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a plain checkout too
+
+from nas_edge import (
+    ProgressLines,
+    Run,
+    finalize_run,
+    load_study_config,
+    open_run,
+    run_training_study,
+    write_report,
+)
+from nas_edge.report.finalists import FinalistRow, finalists_of
+from nas_edge.study.pruning import summarise_pruning
+
+CURVES = Path(__file__).resolve().parent / "curves"
+PAPER = "xception-lite"
+LEAST_SAVED = 0.3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=[path.stem for path in CURVES.glob("*.yaml")])
+    parser.add_argument("--data", help="folder of the images, where they are not embedded")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--trainings", type=float, default=12.0)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    overrides: Any = {"seed": args.seed, "trials": 1000, "finalists_share": 0.0}
+    if args.data is not None:
+        overrides["data"] = {"source": "folder", "path": args.data}
+    search(args.name, args.out, args.trainings, overrides)
+    finalize_run(args.out, seeds=args.seeds, on_event=ProgressLines())
+    write_report(open_run(args.out))
+    tell(args.out, args.trainings)
+
+
+def search(name: str, out: Path, trainings: float, overrides: Any) -> None:
+    """Train the handcrafted networks, which shows how long one takes, and go on with the rest."""
+    file = str(CURVES / f"{name}.yaml")
+    config, _ = load_study_config(file, overrides)
+    first = config.model_copy(update={"trials": 3})
+    records = run_training_study(first, out=out, on_event=ProgressLines())
+    (paper,) = (r for r in records if (r.reference or "").partition(" x")[0] == PAPER)
+    budget = {"time_budget": trainings * paper.measurement.wall_s}
+    run_training_study(config.model_copy(update=budget), out=out, on_event=ProgressLines())
+
+
+def tell(out: Path, trainings: float) -> None:
+    run = open_run(out)
+    found = finalists_of(run)
+    assert found is not None
+    (paper,) = (row for row in found.rows if is_paper(row))
+    spent = sum(record.measurement.wall_s for record in run.records)
+    again = sum(len(row.seeds) * (row.wall_s or 0.0) for row in found.rows)
+    print(
+        f"\nsearch: {len(run.records)} candidates in {spent:.0f} s of device time, at most "
+        f"{trainings:g} trainings of {paper.name}; {summarise_pruning(run.records).sentence}"
+    )
+    print(f"finalists: {len(found.rows)} networks, {again:.0f} s")
+    leaner = [row for row in found.rows if saved(row, paper) >= LEAST_SAVED]
+    if not leaner:
+        print(f"no finalist needs {LEAST_SAVED:.0%} less memory than {paper.name}")
+        return
+    best = max(leaner, key=lambda row: row.means["val_accuracy"].value)
+    for row in (best, paper):
+        mean = row.means["test_accuracy"].text("test_accuracy")
+        print(f"{row.name}: {(row.peak_bytes or 0) / 2**20:.1f} MiB, test accuracy {mean}")
+    value, low, high = difference(test_accuracies(run, best), test_accuracies(run, paper))
+    print(
+        f"{saved(best, paper):.0%} less peak training memory; test accuracy {100 * value:+.1f} "
+        f"points ({100 * low:+.1f} to {100 * high:+.1f}); P(dominates) {best.probability:.2f}"
+    )
+
+
+def is_paper(row: FinalistRow) -> bool:
+    return (row.reference or "").partition(" x")[0] == PAPER
+
+
+def saved(row: FinalistRow, paper: FinalistRow) -> float:
+    return 1 - (row.peak_bytes or np.inf) / (paper.peak_bytes or np.nan)
+
+
+def test_accuracies(run: Run, row: FinalistRow) -> List[float]:
+    """Return those of a finalist's trainings."""
+    names = {f"{row.name}, seed {place}" for place in range(1, len(row.seeds) + 1)}
+    records = [r for r in open_run(run.folder.finalists).records if r.name in names]
+    return [r.measurement.metrics["test_accuracy"].value for r in records]
+
+
+def difference(ones: Sequence[float], others: Sequence[float]) -> Tuple[float, float, float]:
+    """Return the difference of two means and Welch's 95% interval."""
+    found = ttest_ind(ones, others, equal_var=False).confidence_interval(0.95)
+    return float(np.mean(ones) - np.mean(others)), float(found.low), float(found.high)
+
+
+if __name__ == "__main__":
+    main()
