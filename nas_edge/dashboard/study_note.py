@@ -9,6 +9,7 @@ from nas_edge.candidate.measurement import FINISHED
 from nas_edge.config.units import format_bytes, format_seconds
 from nas_edge.dashboard.markdown import escape, facts, table, trial_link
 from nas_edge.dashboard.snapshot import Snapshot
+from nas_edge.report.facts import classes_of, images_text
 from nas_edge.report.html import verdict
 from nas_edge.report.rows import (
     FrontRow,
@@ -111,8 +112,9 @@ def _facts(snapshot: Snapshot) -> str:
     found: Dict[str, str] = {"task": snapshot.task}
     data = identity.get("data")
     if isinstance(data, Mapping):
-        found["images"] = ", ".join(f"{n} {split}" for split, n in data["counts"].items())
-        found["classes"] = f"{len(data['classes'])}: {', '.join(map(str, data['classes']))}"
+        classes = classes_of(identity)
+        found["images"] = images_text(identity)
+        found["classes"] = f"{len(classes)}: {', '.join(classes)}" if classes else ""
     recipe = identity.get("recipe")
     if isinstance(recipe, Mapping):
         found["training"] = _recipe(recipe)
