@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from nas_edge.candidate.measurement import METRICS
 from nas_edge.errors import ConfigError
@@ -21,6 +21,8 @@ _REFERENCE = "#b23a48"
 _INK = "#3e4c59"
 _GRID = "#e4e7eb"
 _COLOURS = ("#0b6e4f", "#3b75c4", "#c4622d", "#8a56b8", "#a3881f", "#c2447f")
+_MARKS = ("o", "s", "^", "v", "P", "X")  # where there are more runs than colours
+_LINES = ("-", "--", "-.", ":", (0, (1, 3)), (0, (6, 3)))
 
 
 def figure_bytes(
@@ -72,11 +74,11 @@ def _draw_group(
     accuracy_frontier: Optional[float],
 ) -> None:
     labels, is_one = labels_of(runs), len(runs) == 1
+    drawn: List[Tuple[Any, str]] = []
     for index in group:
-        colour = _FRONT if is_one else _COLOURS[index % len(_COLOURS)]
-        look = {"colour": colour, "label": "on the front" if is_one else labels[index]}
-        look["other"] = _OTHER if is_one else colour
-        _draw_run(axes, runs[index], objectives, look)
+        mark = _draw_run(axes, runs[index], objectives, _look(index, is_one))
+        if mark is not None:
+            drawn.append((mark, "on the front" if is_one else labels[index]))
     records = [record for index in group for record in comparable(runs[index].records, objectives)]
     if not records:
         return
@@ -85,13 +87,31 @@ def _draw_group(
         if level is None:
             level = accuracy_frontier_of(runs[group[0]])
         _draw_quadrants(axes, records, objectives, level)
-    axes.legend(frameon=False, fontsize=9, loc="best")
+    _draw_legend(axes, drawn)
 
 
-def _draw_run(axes: Any, run: Run, objectives: Sequence[str], look: Dict[str, str]) -> None:
+def _draw_legend(axes: Any, drawn: Sequence[Tuple[Any, str]]) -> None:
+    """Name the runs by their marks, also one whose name begins with "_", then all else."""
+    entries = [*drawn, *zip(*axes.get_legend_handles_labels())]
+    handles, labels = zip(*entries)
+    axes.legend(handles, [plain(label) for label in labels], frameon=False, fontsize=9, loc="best")
+
+
+def _look(index: int, is_one: bool) -> Dict[str, Any]:
+    """Return how a run is drawn; no two of 36 look alike."""
+    if is_one:
+        return {"colour": _FRONT, "other": _OTHER, "mark": _MARKS[0], "line": _LINES[0]}
+    turn, place = divmod(index, len(_COLOURS))
+    kind = turn % len(_MARKS)
+    colour = _COLOURS[place]
+    return {"colour": colour, "other": colour, "mark": _MARKS[kind], "line": _LINES[kind]}
+
+
+def _draw_run(axes: Any, run: Run, objectives: Sequence[str], look: Dict[str, Any]) -> Any:
+    """Draw a run and return the marks of its front; None where nothing of it finished."""
     finished = comparable(run.records, objectives)
     if not finished:
-        return
+        return None
     front = sorted(front_of(run.records, objectives), key=lambda r: _place(r, objectives))
     numbers = {record.number for record in front}
     others = [record for record in finished if record.number not in numbers]
@@ -99,14 +119,19 @@ def _draw_run(axes: Any, run: Run, objectives: Sequence[str], look: Dict[str, st
     if others:
         label = "dominated" if look["other"] == _OTHER else None
         axes.scatter(
-            *_places(others, objectives), s=16, color=look["other"], alpha=0.55, label=label
+            *_places(others, objectives),
+            s=16,
+            color=look["other"],
+            alpha=0.55,
+            label=label,
+            marker=look["mark"],
         )
     x, y = _places(front, objectives)
     if len(objectives) == 2:
         # Between two points the front is where the one with the lower demand on x has it.
         where = "pre" if direction_of(objectives[1]) == "maximize" else "post"
-        axes.step(x, y, where=where, color=look["colour"], linewidth=1.3)
-    axes.scatter(x, y, s=42, color=look["colour"], label=look["label"], zorder=3)
+        axes.step(x, y, where=where, color=look["colour"], linewidth=1.3, linestyle=look["line"])
+    mark = axes.scatter(x, y, s=42, color=look["colour"], marker=look["mark"], zorder=3)
     if references:
         x, y = _places(references, objectives)
         axes.scatter(
@@ -114,6 +139,7 @@ def _draw_run(axes: Any, run: Run, objectives: Sequence[str], look: Dict[str, st
         )
         for record, left, up in zip(references, x, y):
             _annotate(axes, record, left, up)
+    return mark
 
 
 def _annotate(axes: Any, record: TrialRecord, x: float, y: float) -> None:

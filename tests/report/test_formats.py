@@ -81,6 +81,26 @@ def test_a_name_with_a_formula_is_drawn_as_it_is(run, tmp_path):
     assert r"$\frac{$" in svg
 
 
+def named(run, name):
+    return replace(run, folder=replace(run.folder, study_name=name))
+
+
+def test_every_run_is_named_and_looks_like_no_other(run, tmp_path):
+    names = ["_under", "_child0", r"a$\frac{$", *"defghijklm"]
+    svg = write_format([named(run, name) for name in names], "svg", tmp_path / "a.svg")
+    root = ElementTree.fromstring(svg.read_bytes())
+    space = "{http://www.w3.org/2000/svg}"
+    (legend,) = [node for node in root.iter(f"{space}g") if node.get("id") == "legend_1"]
+    texts = ["".join(node.itertext()).strip() for node in legend.iter(f"{space}text")]
+    shapes = {node.get("id"): node.get("d") for node in root.iter(f"{space}path")}
+    marks = [
+        (shapes[node.get("{http://www.w3.org/1999/xlink}href")[1:]], node.get("style"))
+        for node in legend.iter(f"{space}use")
+    ]
+    assert texts[: len(names)] == names
+    assert len(set(marks[: len(names)])) == len(names)
+
+
 def test_a_name_sits_at_its_own_point(run, tmp_path):
     pictures = ElementTree.fromstring(write_format([run], "svg", tmp_path / "a.svg").read_bytes())
     places = {
