@@ -14,7 +14,7 @@ from nas_edge.report.html import verdict
 from nas_edge.report.rows import (
     FrontRow,
     changes,
-    format_metric,
+    format_figure,
     front_rows,
     metric_title,
     paper_record,
@@ -64,7 +64,7 @@ def _front(snapshot: Snapshot) -> str:
     cells = []
     for row in rows:
         cells.append([_mark(row), _linked(snapshot, row.record)])
-        cells[-1] += [escape(format_metric(name, row.record.value(name))) for name in names]
+        cells[-1] += [escape(format_figure(row.record, name)) for name in names]
         if paper is not None:
             cells[-1].append(_against(row, paper, snapshot.objectives))
     key = "● on the front, ○ handcrafted and not on it."

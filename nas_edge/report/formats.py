@@ -18,7 +18,7 @@ from nas_edge.report.plain_figure import figure_bytes
 from nas_edge.report.rows import (
     FrontRow,
     changes,
-    format_metric,
+    format_figure,
     front_rows,
     metric_title,
     paper_record,
@@ -43,12 +43,15 @@ def write_format(
     """Write the front as a file of a kind, by default beside the first run's trials.
 
     Raises:
-        ConfigError: If the kind is unknown, the runs' objectives differ, or the path is no file.
+        ConfigError: If the kind is unknown, no run is given, the runs' objectives differ, or the
+            path is no file.
         EnvironmentProblem: If the file cannot be written.
     """
     if kind not in SUFFIXES or kind == "html":
         known = ", ".join(name for name in SUFFIXES if name != "html")
         raise ConfigError(f"the format must be one of {known}, but got {kind!r}")
+    if not runs:
+        raise ConfigError("a table or picture needs a run, but got none; give one of open_run")
     path = out or runs[0].folder.path / f"report.{SUFFIXES[kind]}"
     checked_out(path)
     if kind in TABLES:
@@ -86,7 +89,7 @@ def _cells(runs: Sequence[Run]) -> Tuple[List[str], List[List[str]]]:
         for row in rows:
             line = [label] if len(runs) > 1 else []
             line += [row.record.name] + ([training_text(row.record)] if has_training else [])
-            line += [format_metric(name, row.record.value(name)) for name in metrics]
+            line += [format_figure(row.record, name) for name in metrics]
             line += ["yes" if row.is_on_front else "no", _against(row, paper, run.objectives)]
             lines.append(line)
     return heads, lines

@@ -73,7 +73,7 @@ def metrics_frame(record: TrialRecord) -> Any:
         [
             {
                 "figure": metric_title(name),
-                "value": format_metric(name, metric.value),
+                "value": format_metric(name, metric.value, metric.unit),
                 "read from": metric.source,
             }
             for name, metric in record.measurement.metrics.items()

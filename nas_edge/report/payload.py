@@ -6,7 +6,7 @@ import json
 import shlex
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from nas_edge.candidate.measurement import METRICS, finite_number
+from nas_edge.candidate.measurement import finite_number
 from nas_edge.config.units import format_seconds
 from nas_edge.report.choices import differences, network_of
 from nas_edge.report.estimates import parts_of
@@ -21,6 +21,7 @@ from nas_edge.report.rows import (
     metric_title,
     paper_record,
     training_text,
+    unit_of,
 )
 from nas_edge.report.verdict import plain_source, verdict_of
 from nas_edge.space.architecture import Architecture
@@ -52,7 +53,7 @@ def payload(runs: Sequence[Run], labels: Sequence[str], frontiers: Sequence[floa
     """Return the JSON of all runs, to stand in a script element as it is."""
     texts = Texts()
     data = {
-        "metrics": {name: _metric(name) for name in metrics_of(runs)},
+        "metrics": {name: _metric(name, runs) for name in metrics_of(runs)},
         "runs": [
             _run(run, label, frontier) for run, label, frontier in zip(runs, labels, frontiers)
         ],
@@ -77,8 +78,8 @@ def metrics_of(runs: Sequence[Run]) -> List[str]:
     return list(dict.fromkeys([*objectives, *known, *there]))
 
 
-def _metric(name: str) -> Dict[str, str]:
-    unit = METRICS[name].unit if name in METRICS else ""
+def _metric(name: str, runs: Sequence[Run]) -> Dict[str, str]:
+    unit = unit_of(name, (record for run in runs for record in run.records))
     return {"title": metric_title(name), "unit": unit, "direction": direction_of(name)}
 
 
@@ -128,7 +129,7 @@ def _record(record: TrialRecord, texts: Texts) -> Dict[str, Any]:
         "figures": {
             name: [
                 _short(metric.value),
-                format_metric(name, metric.value),
+                format_metric(name, metric.value, metric.unit),
                 texts.place(plain_source(metric.source)),
             ]
             for name, metric in measured.metrics.items()

@@ -10,7 +10,7 @@ from nas_edge.errors import ConfigError
 from nas_edge.pareto import quadrants
 from nas_edge.report.figures import has_quadrants
 from nas_edge.report.frontier import accuracy_frontier_of
-from nas_edge.report.rows import metric_title
+from nas_edge.report.rows import metric_title, unit_of
 from nas_edge.report.side_by_side import axis_groups, labels_of
 from nas_edge.study.records import TrialRecord, comparable, direction_of, front_of
 from nas_edge.study.run import Run
@@ -46,7 +46,7 @@ def figure_bytes(
         )
         FigureCanvasAgg(figure)
         for axes, group in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups):
-            _style(axes, objectives)
+            _style(axes, objectives, [one for i in group for one in runs[i].records])
             _draw_group(axes, runs, group, objectives, accuracy_frontier)
             if len(groups) > 1:
                 axes.set_title(_group_title(runs, group, objectives), fontsize=8, color=_INK)
@@ -179,17 +179,18 @@ def _scale(metric: str) -> float:
     return {"bytes": 2.0**-20, "share": 100.0}.get(unit, 1.0)
 
 
-def _style(axes: Any, objectives: Sequence[str]) -> None:
+def _style(axes: Any, objectives: Sequence[str], records: Sequence[TrialRecord]) -> None:
     axes.grid(color=_GRID)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(0.1)
-    axes.set(xlabel=_title(objectives[1]), ylabel=_title(objectives[0]))
+    axes.set(xlabel=_title(objectives[1], records), ylabel=_title(objectives[0], records))
 
 
-def _title(metric: str) -> str:
-    unit = METRICS[metric].unit if metric in METRICS else ""
-    unit = {"bytes": "MiB", "share": "%", "count": ""}.get(unit, unit)
+def _title(metric: str, records: Sequence[TrialRecord]) -> str:
+    unit = unit_of(metric, records)
+    if metric in METRICS:  # others are drawn as they are
+        unit = {"bytes": "MiB", "share": "%", "count": ""}.get(unit, unit)
     return plain(metric_title(metric) + (f" ({unit})" if unit else ""))
 
 
