@@ -211,9 +211,10 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-def _listed(images: Union[OneImage, Sequence[OneImage]]) -> List[OneImage]:
+def _listed(images: Any) -> List[Any]:
+    """Return images, or what was given in their place, as a list."""
     if isinstance(images, (str, Path)) or hasattr(images, "convert"):
-        return [images]  # type: ignore[list-item]
+        return [images]
     if isinstance(images, np.ndarray) and images.ndim != 4:
         return [images]
     if isinstance(images, (bytes, bytearray)) or not isinstance(images, Iterable):
@@ -223,10 +224,12 @@ def _listed(images: Union[OneImage, Sequence[OneImage]]) -> List[OneImage]:
 
 def _pixels(image: OneImage, size: int, place: int) -> np.ndarray:
     """Return an image as (size, size, 3) uint8, as the images of a study are read."""
-    is_file = isinstance(image, (str, os.PathLike))
-    decoded = decode_image(Path(image), size) if is_file else _decoded(image, size)
+    if isinstance(image, (str, os.PathLike)):
+        name, decoded = str(image), decode_image(Path(image), size)
+    else:
+        name, decoded = f"image {place}", _decoded(image, size)
     if isinstance(decoded, str):
-        raise DataError(f"{image if is_file else f'image {place}'}: {decoded}")
+        raise DataError(f"{name}: {decoded}")
     return decoded
 
 
