@@ -56,7 +56,7 @@ default_role = "code"  # the docstrings' single backticks
 nitpicky = True
 # Types of other libraries, whose own documentation would have to be fetched.
 nitpick_ignore_regex = [
-    ("py:.*", r"(numpy|npt|np|torch|nn|pathlib|random|pydantic|typing|collections)\..*"),
+    ("py:.*", r"(numpy|npt|np|torch|nn|pathlib|random|pydantic|typing|collections|optuna)\..*"),
     # The parts of an audit; `audit_frame` shows what they hold.
     ("py:.*", r"nas_edge\.data\.audit\..*"),
 ]

@@ -14,6 +14,7 @@ from nas_edge.version import __version__
 if TYPE_CHECKING:
     from nas_edge.candidate.estimate import estimate_cost
     from nas_edge.candidate.evaluator import TrainingEvaluator
+    from nas_edge.candidate.known import KnownFigures
     from nas_edge.candidate.measurement import Measurement, Metric
     from nas_edge.config.study import (
         RecipeConfig,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from nas_edge.study.classifier import Classifier, load_classifier
     from nas_edge.study.engine import run_study
     from nas_edge.study.finalists import finalize_run
+    from nas_edge.study.known_cost import KnownCostSampler
     from nas_edge.study.reproduction import reproduce_paper
     from nas_edge.study.run import Run, open_run
     from nas_edge.study.training_study import run_training_study
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Architecture": "nas_edge.space.architecture",
     "Classifier": "nas_edge.study.classifier",
+    "KnownCostSampler": "nas_edge.study.known_cost",
+    "KnownFigures": "nas_edge.candidate.known",
     "Measurement": "nas_edge.candidate.measurement",
     "Metric": "nas_edge.candidate.measurement",
     "NasEdgeError": "nas_edge.errors",
@@ -106,6 +110,8 @@ _HOMES = {
 __all__ = [
     "Architecture",
     "Classifier",
+    "KnownCostSampler",
+    "KnownFigures",
     "Measurement",
     "Metric",
     "NasEdgeError",

@@ -19,7 +19,7 @@ PACKAGE = "nas_edge"
 ROWS: List[Tuple[str, ...]] = [
     ("version",),
     ("errors",),
-    ("pareto",),
+    ("pareto", "prediction"),
     ("config",),
     ("space",),
     ("models",),
@@ -47,6 +47,8 @@ MUST_NOT_KNOW = {
     "pareto": HEAVY
     | {"jinja2", "matplotlib", "moocore", "pandas", "plotly", "psutil", "pydantic", "rich"}
     | {"yaml", "PIL", "pynvml"},
+    "prediction": HEAVY
+    | {"jinja2", "matplotlib", "pandas", "plotly", "psutil", "pydantic", "rich", "sklearn"},
     "errors": HEAVY,
     "config": HEAVY,
     "space": HEAVY,

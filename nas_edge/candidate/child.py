@@ -50,7 +50,14 @@ def train_candidate(job: Mapping[str, Any], send: Send) -> Dict[str, Any]:
             meters.lap()  # reading the weights is no part of the first epoch
         alive = _alive_reporter(send, bound.follow)
         on_step = _step_reporter(send, bound.follow)
-        hooks = Hooks(on_step, _epoch_reporter(send), meters.lap, alive, keeper(job, bound))
+        hooks = Hooks(
+            on_step,
+            _epoch_reporter(send),
+            meters.lap,
+            alive,
+            keeper(job, bound),
+            lambda records: send({"event": "resumed", "rows": [r.to_row() for r in records]}),
+        )
         result = train(
             model,
             splits["train"],

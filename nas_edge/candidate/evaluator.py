@@ -21,6 +21,7 @@ from nas_edge.candidate.infeasible import (
     over_limit,
     past_limit,
 )
+from nas_edge.candidate.judged import Judge, Judged, Stopped
 from nas_edge.candidate.limit import RETURNS_BLOCKS, allocator_for, ran_out_for_kept_blocks
 from nas_edge.candidate.measurement import (
     METRICS,
@@ -55,12 +56,13 @@ SHAPES_MEMORY = (
 
 @dataclass(frozen=True)
 class Job:
-    """What belongs to one trial: its seed, its folder, who hears of its progress."""
+    """What belongs to one trial: its seed, its folder, who hears of its progress and judges it."""
 
     number: int
     seed: int
     folder: Path
     on_progress: Callable[[Message], None] = field(default=lambda _: None)
+    judge: Optional[Judge] = None
 
 
 @dataclass(frozen=True)
@@ -174,10 +176,14 @@ class TrainingEvaluator:
         if limit is not None and peak > limit:
             return over_limit(metrics, format_bytes(peak), peak, source, limit)
         job.on_progress({"event": "probed", "peak_bytes": peak, "memory_saver": saver.name})
-        trained = self._train(network, job, saver, peak)
+        judged = Judged(job.judge, job.on_progress, metrics)
+        try:
+            trained = self._train(network, replace(job, on_progress=judged.hear), saver, peak)
+        except Stopped:
+            return judged.measurement()
         if trained.result is None:
             return self._failed(trained, metrics, estimate)
-        return _measured(metrics, probe, trained)
+        return _measured(metrics, probe, trained).with_details(**judged.details)
 
     def calibrate(self, space: Any) -> Optional[Calibration]:
         """Return a calibration for this device and recipe, from five probes.

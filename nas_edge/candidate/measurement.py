@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 FINISHED = "finished"
+STOPPED = "stopped"  # on purpose, since it could not reach the front any more
 OUT_OF_MEMORY = "out_of_memory"
 OVER_LIMIT = "over_limit"
 DIVERGED = "diverged"
@@ -15,7 +16,7 @@ KILLED = "killed"
 HUNG = "hung"
 INFEASIBLE = (OUT_OF_MEMORY, OVER_LIMIT)
 FAILED = (DIVERGED, CRASHED, KILLED, HUNG)
-OUTCOMES = (FINISHED, *INFEASIBLE, *FAILED)
+OUTCOMES = (FINISHED, STOPPED, *INFEASIBLE, *FAILED)
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,11 @@ class Measurement:
     def is_finished(self) -> bool:
         """Whether every figure was measured."""
         return self.outcome == FINISHED
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the training was stopped on purpose: it has no final accuracy."""
+        return self.outcome == STOPPED
 
     @property
     def is_infeasible(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional, Union
 
@@ -24,6 +25,7 @@ from nas_edge.cli.standing import Standing, updated
 from nas_edge.cli.streams import drop_unwritable, say
 from nas_edge.errors import NasEdgeError
 from nas_edge.report.rows import outcome_counts
+from nas_edge.study.pruning import summarise_pruning
 
 Event = Dict[str, Any]
 Listener = Callable[[Event], None]
@@ -166,6 +168,7 @@ class Machine(_Follower):
             "objectives": list(ending.objectives),
             "candidates": len(ending.records),
             "outcomes": outcome_counts(ending.records),
+            "pruning": asdict(summarise_pruning(ending.records)),
             "front": front_dicts(ending.records, ending.objectives),
             "finalists": None if ending.finalists is None else ending.finalists.to_dict(),
             "next": [step.to_dict() for step in steps],

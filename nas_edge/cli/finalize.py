@@ -17,6 +17,7 @@ def finalize_command(
     seeds: int,
     epochs: Optional[int],
     device: str,
+    time_budget: Optional[str],
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -30,7 +31,14 @@ def finalize_command(
         from nas_edge.study.run import open_run
 
         with audience.watching(folder) as on_event:
-            finalize_run(folder, seeds=seeds, epochs=epochs, device=device, on_event=on_event)
+            finalize_run(
+                folder,
+                seeds=seeds,
+                epochs=epochs,
+                device=device,
+                time_budget_s=_seconds(time_budget),
+                on_event=on_event,
+            )
         run = open_run(folder)
         found = finalists_of(run)
         rows = () if found is None else found.rows
@@ -45,6 +53,18 @@ def finalize_command(
             err=True,
         )
         click.get_current_context().exit(1)
+
+
+def _seconds(time: Optional[str]) -> Optional[float]:
+    from nas_edge.config.units import parse_seconds
+    from nas_edge.errors import ConfigError
+
+    if time is None:
+        return None
+    try:
+        return parse_seconds(time)
+    except ValueError as err:
+        raise ConfigError(f"--time-budget {err}") from err
 
 
 def print_finalists(name: str, found: Any) -> None:

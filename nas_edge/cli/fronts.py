@@ -87,6 +87,7 @@ def print_front(name: str, records: Any, objectives: Any) -> None:
 
     from nas_edge.report.rows import front_rows, outcome_counts
     from nas_edge.report.tables import front_table, metric_names
+    from nas_edge.study.pruning import summarise_pruning
 
     rows = front_rows(records, objectives)
     title = f"{name}: {metric_names(objectives)}"
@@ -102,6 +103,9 @@ def print_front(name: str, records: Any, objectives: Any) -> None:
         + ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in counts.items()),
         markup=False,
     )
+    pruning = summarise_pruning(records).sentence
+    if pruning:
+        console.print(pruning, markup=False)
 
 
 def report_command(

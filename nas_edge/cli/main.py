@@ -115,6 +115,11 @@ def main(debug: bool) -> None:
     help="The run's folder [default: runs/<study>].",
 )
 @click.option(
+    "--pruner",
+    type=click.Choice(["front", "screen", "none"]),
+    help="Which candidates are stopped early. [default: the study's own].",
+)
+@click.option(
     "--seed",
     type=click.IntRange(min=0, max=2**31 - 1),
     help="Decides every suggestion and training.",
@@ -208,6 +213,11 @@ def reproduce(networks: Tuple[str, ...], **options: Any) -> None:
 @click.option("--epochs", type=click.IntRange(1, 100000), help="[default: the study's]")
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+@click.option(
+    "--time-budget",
+    metavar="TIME",
+    help="Stop starting trainings after this time, e.g. 2h; a network's first comes first.",
 )
 @click.option("--quiet", is_flag=True, help="Print the finalists only.")
 @_events_option

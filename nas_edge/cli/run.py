@@ -57,6 +57,10 @@ def _load(study: str, options: Dict[str, Any]) -> Any:
     for name in ("trials", "time_budget", "memory_limit", "memory_saver", "seed"):
         if options[name] is not None:
             overrides[name] = options[name]
+    if options["pruner"] is not None:
+        section = load_yaml(path).get("pruner")
+        own = section if isinstance(section, dict) else {}
+        overrides["pruner"] = {**own, "name": options["pruner"]}
     if options["data"] is not None or options["skip_damaged"]:
         section = load_yaml(path).get("data") or {}
         if not isinstance(section, dict):

@@ -21,6 +21,7 @@ from nas_edge.report.rows import (
     shown_metrics,
     training_text,
 )
+from nas_edge.study.pruning import summarise_pruning
 from nas_edge.study.records import TrialRecord, direction_of
 
 KEPT_BELOW = "*What is written below this line stays.*"
@@ -122,6 +123,9 @@ def _facts(snapshot: Snapshot) -> str:
     if "memory_limit" in identity:
         limit = identity["memory_limit"]
         found["memory limit"] = "none" if limit is None else format_bytes(limit)
+    pruning = summarise_pruning(snapshot.records).sentence
+    if pruning:
+        found["stopped early"] = pruning
     references = [r.name for r in snapshot.records if r.reference]
     found["references"] = ", ".join(references) or "none"
     found["seed"] = str(identity.get("seed", "–"))
@@ -163,7 +167,7 @@ def _outcomes(snapshot: Snapshot) -> str:
     repeated = snapshot.repeated
     given_up = set(snapshot.numbers("FAIL")) - candidates - set(repeated)
     others = (
-        ("stopped early", snapshot.numbers("PRUNED"), ""),
+        ("stopped early", sorted(set(snapshot.numbers("PRUNED")) - candidates - set(repeated)), ""),
         ("repeated", repeated, "the network of an earlier candidate: not trained again"),
         ("given up", sorted(given_up), "before anything was measured"),
         ("running", snapshot.numbers("RUNNING"), ""),

@@ -17,7 +17,7 @@ from scipy.spatial.distance import cdist
 Floats = npt.NDArray[np.float64]
 
 # Of the logarithms of the kernel's parameters: mean and deviation of a normal prior, and bounds.
-_RATE = (-1.0, 1.2, -6.0, 4.0)  # of a choice: how fast points that differ in it stop to resemble
+_RATE = (-2.0, 1.2, -7.0, 4.0)  # of a choice: how fast points that differ in it stop being alike
 _SIGNAL = (0.0, 1.0, -3.0, 4.0)  # variance of standardised values
 _NOISE = (-5.0, 1.4, -9.0, 1.0)  # variance from training to training, of standardised values
 _JITTER = 1e-6
@@ -25,10 +25,11 @@ _MAX_ITERATIONS = 40
 
 
 class GaussianProcess:
-    """Fitted to values at points; the kernel is exp(-sum of a rate times the distance by choice).
+    """Fitted to values at points; the kernel is exp(-sum of a rate times the squared distance).
 
-    That is a Hamming kernel where values are not ordered and a Laplacian one where they are. The
-    parameters maximise the posterior; where there are many points, that of a part of them.
+    Every choice has a rate of its own: a Gaussian kernel where values are ordered, a Hamming kernel
+    where two are equal or differ. The parameters maximise the posterior; where there are many
+    points, that of a part of them.
 
     Args:
         points: Coordinates by `Encoding`, shape (n, k).
@@ -56,9 +57,9 @@ class GaussianProcess:
         distances = _by_choice(points[part], choice_of)
         self._log_parameters = _fit(distances, standard[part])
         rates, self._signal, noise = _unpacked(self._log_parameters)
-        self._weights = rates[choice_of]
+        self._weights = np.sqrt(rates[choice_of])
         self._points = points * self._weights
-        covariance = self._signal * np.exp(-cdist(self._points, self._points, "cityblock"))
+        covariance = self._signal * np.exp(-cdist(self._points, self._points, "sqeuclidean"))
         covariance[np.diag_indices_from(covariance)] += noise
         self._factor = cho_factor(covariance, lower=True)
         self._solved = cho_solve(self._factor, standard)
@@ -71,7 +72,7 @@ class GaussianProcess:
         Returns:
             Two arrays of shape (m,), in the values' unit.
         """
-        distances = cdist(points * self._weights, self._points, "cityblock")
+        distances = cdist(points * self._weights, self._points, "sqeuclidean")
         cross = self._signal * np.exp(-distances)
         mean = cross @ self._solved
         explained = solve_triangular(self._factor[0], cross.T, lower=True)
@@ -90,10 +91,10 @@ def _spread_by_value(values: Floats, at_most: int) -> npt.NDArray[np.intp]:
 
 
 def _by_choice(points: Floats, choice_of: npt.NDArray[np.int64]) -> Floats:
-    """Return the distances in every choice, shape (choices, n, n)."""
+    """Return the squared distances in every choice, shape (choices, n, n)."""
     found = np.zeros((int(choice_of.max()) + 1, len(points), len(points)))
     for column, choice in zip(points.T, choice_of):
-        found[choice] += np.abs(column[:, None] - column[None, :])
+        found[choice] += (column[:, None] - column[None, :]) ** 2
     return found
 
 

@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Dict, List, Sequence, Tuple
 
+from nas_edge.candidate.measurement import STOPPED
 from nas_edge.pareto import hypervolume_history, reference_point_of
+from nas_edge.study.pruning import summarise_pruning
 from nas_edge.study.records import TrialRecord, comparable, losses_of
 
 _MAX_REASONS = 3
@@ -44,15 +46,20 @@ def outcome_rows(records: Sequence[TrialRecord]) -> List[OutcomeRow]:
             outcome.replace("_", " "),
             len(group),
             sum(record.measurement.wall_s for record in group),
-            tuple(
-                Counter(r.measurement.reason for r in group if r.measurement.reason).most_common(
-                    _MAX_REASONS
-                )
-            ),
+            _reasons(outcome, group, records),
         )
         for outcome, group in groups.items()
     ]
     return sorted(rows, key=lambda row: -row.count)
+
+
+def _reasons(
+    outcome: str, group: Sequence[TrialRecord], records: Sequence[TrialRecord]
+) -> Tuple[Tuple[str, int], ...]:
+    if outcome == STOPPED:  # each for its own accuracy: what it came to says more
+        return ((summarise_pruning(records).sentence, 1),)
+    reasons = Counter(r.measurement.reason for r in group if r.measurement.reason)
+    return tuple(reasons.most_common(_MAX_REASONS))
 
 
 def steps(records: Sequence[TrialRecord], objectives: Sequence[str]) -> List[Step]:

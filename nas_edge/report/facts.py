@@ -11,6 +11,7 @@ from nas_edge.report.rows import metric_title, outcome_counts
 from nas_edge.report.verdict import plain_source
 from nas_edge.space.baselines import NETWORK_NAMES, START
 from nas_edge.space.training_choices import PREFIX
+from nas_edge.study.pruning import summarise_pruning
 from nas_edge.study.records import TrialRecord
 from nas_edge.study.run import Run
 
@@ -36,6 +37,9 @@ def facts_of(run: Run) -> List[Fact]:
         f"{n} {kind.replace('_', ' ')}" for kind, n in outcome_counts(run.records).items()
     )
     facts = {"candidates": counts or "none"}
+    pruning = summarise_pruning(run.records).sentence
+    if pruning:
+        facts["stopped early"] = pruning
     if run.records:
         facts["device"] = ", ".join(devices_of(run)) or "–"
         facts["versions"] = "; ".join(_versions(run.records)) or "–"

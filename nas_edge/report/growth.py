@@ -5,13 +5,15 @@ from __future__ import annotations
 from html import escape
 from typing import List, Sequence
 
-from nas_edge.candidate.measurement import FINISHED, INFEASIBLE
+from nas_edge.candidate.measurement import FINISHED, INFEASIBLE, STOPPED
 from nas_edge.config.units import format_seconds
 from nas_edge.report.course import Step
 
 _WIDTH, _HEIGHT = 720, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 712, 12, 130
 _STRIP_TOP, _STRIP_HEIGHT = 138, 14
+
+_KINDS = {FINISHED: "done", STOPPED: "early", **dict.fromkeys(INFEASIBLE, "tight")}
 
 
 def growth_svg(steps: Sequence[Step]) -> str:
@@ -53,7 +55,7 @@ def _path(steps: Sequence[Step], total_s: float) -> str:
 
 def _bar(step: Step, total_s: float) -> str:
     x, end = _x(step.start_s, total_s), _x(step.end_s, total_s)
-    kind = "done" if step.outcome == FINISHED else "tight" if step.outcome in INFEASIBLE else "lost"
+    kind = _KINDS.get(step.outcome, "lost")
     width = max(0.3, end - x - 0.8)
     about = f"{step.name}: {step.outcome.replace('_', ' ')}, "
     about += format_seconds(step.end_s - step.start_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Sequence
 
-from nas_edge.candidate.measurement import FAILED, INFEASIBLE
+from nas_edge.candidate.measurement import FAILED, INFEASIBLE, STOPPED
 from nas_edge.config.units import format_seconds
 from nas_edge.report.choices import point_text
 from nas_edge.report.course import outcome_rows, steps
@@ -121,4 +121,6 @@ def kind_of(record: TrialRecord, is_on_front: bool) -> str:
         return "infeasible"
     if outcome in FAILED:
         return "failed"
+    if outcome == STOPPED:
+        return "stopped"
     return "front" if is_on_front else "dominated"

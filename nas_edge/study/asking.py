@@ -112,7 +112,9 @@ def _is_orphan(session: Session, trial: Any) -> bool:
 
 def _set_sampler(session: Session, number: int) -> None:
     seed = trial_seed(session.seed, number, "suggest")
-    session.study.sampler = build_sampler(session.sampler, seed, session.space)
+    session.study.sampler = build_sampler(
+        session.sampler, seed, session.space, session.known_points
+    )
 
 
 def _skip_draws(trial: Any, frozen: Any) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from itertools import product
 from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
+import numpy.typing as npt
 
 from nas_edge.prediction.encoding import Encoding, Floats, is_ordered
 
@@ -44,15 +46,27 @@ class CostedPoints:
         self._cost = cost
         self._key = key
         self._features = features
-        self._known: Dict[Hashable, Tuple[Hashable, Optional[float]]] = {}
-        drawn = self._draw(np.random.default_rng(seed), size)
-        self.pool = self.distinct(drawn)
+        self._known: Dict[Tuple[Any, ...], Tuple[Hashable, Optional[float]]] = {}
+        self._seed = seed
+        self._size = size
+
+    @cached_property
+    def pool(self) -> List[Parameters]:
+        """The points that are drawn."""
+        return self.distinct(self._draw(np.random.default_rng(self._seed), self._size))
+
+    @cached_property
+    def group_of(self) -> npt.NDArray[np.int64]:
+        """Which choice, or which further figure, each coordinate belongs to."""
+        num_choices, num_figures = self.encoding.num_choices, len(self._scale[0])
+        return np.append(self.encoding.choice_of, num_choices + np.arange(num_figures))
+
+    @cached_property
+    def _scale(self) -> Tuple[Floats, Floats]:
+        """The least of each figure over the pool, and its range."""
         figures = self._figures(self.pool)
-        self._least = figures.min(axis=0)
-        self._range = np.maximum(figures.max(axis=0) - self._least, 1e-12)
-        num_choices, num_figures = self.encoding.num_choices, figures.shape[1]
-        # Which choice or further figure a coordinate belongs to.
-        self.group_of = np.append(self.encoding.choice_of, num_choices + np.arange(num_figures))
+        least = figures.min(axis=0)
+        return least, np.maximum(figures.max(axis=0) - least, 1e-12)
 
     @property
     def choices(self) -> Mapping[str, Tuple[Any, ...]]:
@@ -73,7 +87,8 @@ class CostedPoints:
 
     def coordinates(self, points: Sequence[Parameters]) -> Floats:
         """Return where points lie, choices and then figures over the pool's range: (n, k)."""
-        figures = (self._figures(points) - self._least) / self._range
+        least, scale = self._scale
+        figures = (self._figures(points) - least) / scale
         return np.hstack([self.encoding.encode(points), figures])
 
     def distinct(self, points: Sequence[Parameters]) -> List[Parameters]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
 
 from nas_edge.candidate.evaluator import Job
+from nas_edge.candidate.judged import Judge
 from nas_edge.candidate.measurement import Measurement
 from nas_edge.config.study import SamplerConfig
 from nas_edge.errors import ConfigError, SpaceError
@@ -28,13 +29,15 @@ from nas_edge.study.budget import (
     spent_time,
     time_left_s,
 )
+from nas_edge.study.known_points import Known, known_points_of
 from nas_edge.study.ledger import Ledger
 from nas_edge.study.log import logged
 from nas_edge.study.opening import digest_of, open_study
 from nas_edge.study.optuna_import import import_optuna
+from nas_edge.study.pruning import Pruner
 from nas_edge.study.records import TrialRecord
 from nas_edge.study.run_folder import RunFolder, create_or_open, disk_errors, read_json
-from nas_edge.study.samplers import build_sampler, sampler_of, trial_seed
+from nas_edge.study.samplers import resolve_sampler, trial_seed
 from nas_edge.study.session import Evaluator, Event, Session
 from nas_edge.study.sharing import is_surplus, rival_of
 from nas_edge.study.storage import open_storage, storage_errors
@@ -55,11 +58,12 @@ def run_study(
     trials: int = 30,
     out: Union[str, Path] = "runs/study",
     name: Optional[str] = None,
-    sampler: Union[str, SamplerConfig] = "tpe",
+    sampler: Union[str, SamplerConfig] = "auto",
     seed: int = 0,
     storage: Optional[str] = None,
     time_budget_s: Optional[float] = None,
     identity: Optional[Mapping[str, Any]] = None,
+    known: Optional[Known] = None,
     on_event: Callable[[Event], None] = ignore,
 ) -> List[TrialRecord]:
     """Run a study, or go on with it, until it holds ``trials`` candidates.
@@ -82,6 +86,8 @@ def run_study(
         time_budget_s: No candidate is started that would end after so many seconds of
             evaluations, earlier sessions included.
         identity: What else must stay the same when the study goes on.
+        known: From a point to figures that are known before it is evaluated (`Known`); with it and
+            a space that has ``searched`` choices, the sampler "known-cost" can be used, and is.
         on_event: Hears of everything as it happens.
     Returns:
         The records of all candidates, by number.
@@ -101,6 +107,7 @@ def run_study(
             seed=seed,
             time_budget_s=time_budget_s,
             identity=identity,
+            known=known,
             on_event=heard,
         )
 
@@ -118,15 +125,21 @@ def run_in(
     identity: Optional[Mapping[str, Any]],
     on_event: Callable[[Event], None],
     on_open: Callable[[], None] = lambda: None,
+    known: Optional[Known] = None,
+    max_memory: Optional[float] = None,
+    pruner: Optional[Pruner] = None,
 ) -> List[TrialRecord]:
     """Run a study in a folder whose lock is held; ``on_open`` is called once it may go on.
 
-    With ``trials`` None the references alone are evaluated, these and those of earlier calls.
+    With ``trials`` None the references alone are evaluated, these and those of earlier calls. No
+    point whose estimated memory is above ``max_memory`` bytes is suggested. ``pruner`` stops
+    trainings of evaluators that are bound to a job.
     """
     _check_objectives(objectives)
     import_optuna()
-    config = sampler_of(sampler)
-    build_sampler(config, seed, space)  # one that cannot work is refused before the first trial
+    points = known_points_of(space, known, objectives, seed, max_memory)
+    # One that cannot work is refused before the first trial.
+    config = resolve_sampler(sampler, objectives, space, points)
     full_identity = {
         "space": space.fingerprint() if hasattr(space, "fingerprint") else {},
         "objectives": list(objectives),
@@ -151,6 +164,8 @@ def run_in(
             on_event,
             digest_of(full_identity),
             Ledger(folder.worker),
+            points,
+            pruner,
         )
         enqueue_references(session)
         _loop(session, trials, time_budget_s)
@@ -224,7 +239,7 @@ def _evaluate(session: Session, trial: Any, point: Any) -> None:
     # Measured, but cut off before Optuna heard of it.
     measurement = _measured_before(folder, key, session.identity)
     if measurement is None:
-        measurement = _measure(session, trial.number, point, folder)
+        measurement = _measure(session, trial.number, point, folder, _judge_of(session, trial))
         measurement = measurement.with_details(key=key, identity=session.identity)
     upload(session, trial, write_candidate(folder, session.plain(point), measurement))
     tell(session, trial, measurement)
@@ -232,12 +247,22 @@ def _evaluate(session: Session, trial: Any, point: Any) -> None:
     session.on_event({"event": "measured", "number": trial.number, "measurement": measurement})
 
 
-def _measure(session: Session, number: int, point: Any, folder: Path) -> Measurement:
+def _judge_of(session: Session, trial: Any) -> Optional[Judge]:
+    """Return what may stop a trial; references are never stopped."""
+    if session.pruner is None or attrs.REFERENCE in trial.user_attrs:
+        return None
+    return session.pruner.judge_of(trial.number, session.ledger.records)
+
+
+def _measure(
+    session: Session, number: int, point: Any, folder: Path, judge: Optional[Judge]
+) -> Measurement:
     job = Job(
         number,
         trial_seed(session.seed, number, "train"),
         folder,
         lambda message: session.on_event({**message, "number": number}),
+        judge,
     )
     evaluator = session.evaluator
     measure = evaluator.bind(job) if hasattr(evaluator, "bind") else evaluator

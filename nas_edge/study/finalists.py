@@ -44,6 +44,7 @@ def finalize_run(
     seeds: int = DEFAULT_SEEDS,
     epochs: Optional[int] = None,
     device: str = "auto",
+    time_budget_s: Optional[float] = None,
     on_event: Callable[[Event], None] = ignore,
 ) -> List[TrialRecord]:
     """Train a run's front and handcrafted networks again from new seeds; return all trainings.
@@ -57,6 +58,8 @@ def finalize_run(
         epochs: Of each training; the study's own by default.
         device: "auto", "cpu" or "cuda". Another than the search's gives accuracies that compare
             with the search's, and memory that does not.
+        time_budget_s: No training is started that would end after so many seconds of trainings,
+            those of earlier calls included.
         on_event: Hears of everything as it happens.
     Raises:
         StudyError: If the run has no finished candidate, is none of a study file, or holds
@@ -75,19 +78,19 @@ def finalize_run(
     check_trainable(longer, found, str(run.folder.path / "study.yaml"))
     folder = create_or_open(run.folder.finalists, longer.name, None)
     folder = replace(folder, is_part=True)
-    on_event = logged(folder.path / "log.txt", on_event)
+    log = logged(folder.path / "log.txt", on_event)
+    with log as on_event, folder.locked(), disk_errors(folder.path):
 
-    def note(text: str) -> None:
-        on_event({"event": "note", "text": text})
+        def note(text: str) -> None:
+            on_event({"event": "note", "text": text})
 
-    with folder.locked(), disk_errors(folder.path):
         images = _images_of(run, config, note)
         trainings = FinalistSpace(space, _trainings(space, chosen, seeds, config.seed))
 
         def begin() -> None:
             # Single trainings make no front: the means of all will.
             event = study_event(longer, trainings, images, found, folder.path)
-            on_event({**event, "objectives": []})
+            on_event({**event, "objectives": [], "time_budget_s": time_budget_s})
             for text in _notes(run, chosen, seeds, (config, longer), images, found):
                 note(text)
 
@@ -99,7 +102,7 @@ def finalize_run(
             trials=None,
             sampler="random",
             seed=config.seed,
-            time_budget_s=None,
+            time_budget_s=time_budget_s,
             identity=training_identity(longer, images, found),
             on_event=on_event,
             on_open=begin,
@@ -162,7 +165,8 @@ def _with_epochs(config: StudyConfig, epochs: Optional[int]) -> StudyConfig:
         if limits.candidate_time is not None:
             limits = limits.model_copy(update={"candidate_time": factor * limits.candidate_time})
     name = f"{config.name}-finalists"
-    return config.model_copy(update={"name": name, "recipe": recipe, "limits": limits})
+    changed = {"name": name, "recipe": recipe, "limits": limits, "time_budget": None}
+    return config.model_copy(update=changed)
 
 
 def _trainings(

@@ -22,9 +22,8 @@ from nas_edge.prediction.encoding import Floats
 from nas_edge.prediction.gaussian_process import GaussianProcess
 from nas_edge.prediction.improvement import expected_hypervolume_improvement
 from nas_edge.study.costed_points import CostedPoints, Parameters
+from nas_edge.study.records import EXPECTED_ACCURACY
 
-# User attribute: what a trial that was stopped early would have reached.
-EXPECTED_ACCURACY = "nas_edge:expected_accuracy"
 MIN_ERROR = 1e-3  # an accuracy of 1 has no logarithm of its error
 MAX_NEIGHBOURS = 100  # of the front, looked at for a suggestion
 BEAM = 4  # how many candidates' neighbours are looked at further, and how often
@@ -67,7 +66,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         *,
         features: Optional[Callable[[Parameters], Sequence[float]]] = None,
         seed: int = 0,
-        startup_trials: int = 10,
+        startup_trials: int = 8,
         max_cost: float = float("inf"),
         constraints_func: Optional[Callable[[FrozenTrial], Sequence[float]]] = None,
     ) -> None:
@@ -101,8 +100,10 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
             candidates = self._open(self._points.pool, seen)
             return dict(self._farthest(candidates, seen, rng)) if candidates else {}
         model = self._believing_in_running(seen)
-        candidates = self._open([*self._points.pool, *self._near_front(seen, rng)], seen)
-        return dict(self._best(candidates, seen, model)) if candidates else {}
+        losses = self._believed(seen, model)
+        near = self._near_front(seen, losses, rng)
+        candidates = self._open([*self._points.pool, *near], seen)
+        return dict(self._best(candidates, seen, losses, model)) if candidates else {}
 
     def sample_independent(
         self, study: Any, trial: FrozenTrial, param_name: str, param_distribution: Any
@@ -122,9 +123,14 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
             seen.keys.add(key)
             if trial.state == TrialState.RUNNING:
                 seen.running.append(trial.params)
-            elif trial.state == TrialState.COMPLETE and not self._is_infeasible(trial):
+            elif trial.state == TrialState.COMPLETE and self._is_infeasible(trial):
+                seen.refused.append(trial.params)
+            elif trial.state == TrialState.COMPLETE:
                 seen.learn(trial.params, 1.0 - trial.values[accuracy])
-                seen.finished.append((trial.params, seen.errors[-1], trial.values[cost]))
+                # On the scale of the candidates' costs: what was measured may be off by a factor.
+                known = self._points.cost_of(trial.params)
+                told = trial.values[cost] if known is None else known
+                seen.finished.append((trial.params, seen.errors[-1], told))
             elif trial.state == TrialState.PRUNED and EXPECTED_ACCURACY in trial.user_attrs:
                 seen.learn(trial.params, 1.0 - trial.user_attrs[EXPECTED_ACCURACY])
         return seen
@@ -139,13 +145,20 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         return any(value > 0 for value in found)
 
     def _open(self, points: Sequence[Parameters], seen: _Seen) -> List[Parameters]:
-        """Return the points that were not tried and that are not too dear."""
+        """Return the points that were not tried and that are not too dear.
+
+        Too dear is, too, what costs as much as one that turned out to be.
+        """
+        refused = self._points.costs(seen.refused)
         return [
             point
             for point in points
             if self._points.key_of(point) not in seen.keys
-            and self._points.cost_of(point) <= self._max_cost  # type: ignore[operator]
+            and not self._is_above(self._points.cost_of(point), refused)
         ]
+
+    def _is_above(self, cost: Optional[float], refused: Floats) -> bool:
+        return cost is None or cost > self._max_cost or bool((refused <= cost).any())
 
     def _farthest(
         self, candidates: Sequence[Parameters], seen: _Seen, rng: np.random.Generator
@@ -182,9 +195,11 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         coordinates = self._points.coordinates(seen.learned)
         return GaussianProcess(coordinates, np.log(seen.errors), self._points.group_of)
 
-    def _near_front(self, seen: _Seen, rng: np.random.Generator) -> List[Parameters]:
+    def _near_front(
+        self, seen: _Seen, losses: Floats, rng: np.random.Generator
+    ) -> List[Parameters]:
         """Return some of the points that differ in one choice from one on the front."""
-        mask = front_mask(seen.losses())
+        mask = front_mask(losses)
         found = [
             neighbour
             for (point, _, _), is_on in zip(seen.finished, mask)
@@ -195,13 +210,17 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         return self._points.distinct([found[index] for index in order])
 
     def _best(
-        self, candidates: Sequence[Parameters], seen: _Seen, model: GaussianProcess
+        self,
+        candidates: Sequence[Parameters],
+        seen: _Seen,
+        losses: Floats,
+        model: GaussianProcess,
     ) -> Parameters:
         """Return where the hypervolume is expected to grow most; without hope, the least known.
 
         From the best candidates on, neighbours are looked at as long as they are better.
         """
-        best = self._rated(candidates, seen, model)
+        best = self._rated(candidates, losses, model)
         if best[0].growth <= 0:
             return max(best, key=lambda one: one.deviation).point
         looked_at = {self._points.key_of(point) for point in candidates}
@@ -213,17 +232,23 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
             if not fresh:
                 break
             looked_at.update(self._points.key_of(point) for point in fresh)
-            best = sorted([*beam, *self._rated(fresh, seen, model)], key=lambda one: -one.growth)
+            best = sorted([*beam, *self._rated(fresh, losses, model)], key=lambda one: -one.growth)
             if best[0] is beam[0]:
                 break
         return best[0].point
 
+    def _believed(self, seen: _Seen, model: GaussianProcess) -> Floats:
+        """Return the losses of what may be on the front, without a training's luck: (n, 2)."""
+        losses = seen.losses()
+        points = [point for point, _, _ in seen.finished]
+        losses[:, 0] = np.exp(model.predict(self._points.coordinates(points))[0])
+        return losses
+
     def _rated(
-        self, candidates: Sequence[Parameters], seen: _Seen, model: GaussianProcess
+        self, candidates: Sequence[Parameters], losses: Floats, model: GaussianProcess
     ) -> List[_Rated]:
         """Return the candidates, the one of the greatest expected growth first."""
         mean, deviation = model.predict(self._points.coordinates(candidates))
-        losses = seen.losses()
         # Not the front's own corner: dearer points than the front's dearest may be better still.
         error, cost = losses.max(axis=0)
         growth = expected_hypervolume_improvement(
@@ -246,8 +271,8 @@ class _Rated:
 class _Seen:
     """What the study's other trials tell.
 
-    ``learned`` and ``errors`` teach the model; ``finished`` (point, error, measured cost) may be on
-    the front; ``keys`` are not suggested again.
+    ``learned`` and ``errors`` teach the model; ``finished`` (point, error, cost) may be on
+    the front; ``refused`` are infeasible; ``keys`` are not suggested again.
     """
 
     keys: Set[Hashable] = field(default_factory=set)
@@ -255,6 +280,7 @@ class _Seen:
     errors: List[float] = field(default_factory=list)
     finished: List[Tuple[Parameters, float, float]] = field(default_factory=list)
     running: List[Parameters] = field(default_factory=list)
+    refused: List[Parameters] = field(default_factory=list)
 
     def learn(self, point: Parameters, error: float) -> None:
         """Add what a point's error was, or is expected to be."""

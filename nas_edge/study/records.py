@@ -30,6 +30,8 @@ MEASUREMENT = "nas_edge:measurement"
 HISTORY = "nas_edge:history"
 DUPLICATE_OF = "nas_edge:duplicate_of"
 FAILURE = "nas_edge:failure"
+STOPPED = "nas_edge:stopped"  # why
+EXPECTED_ACCURACY = "nas_edge:expected_accuracy"  # of a trial that was stopped
 
 
 @dataclass(frozen=True)

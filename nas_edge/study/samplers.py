@@ -1,4 +1,4 @@
-"""Optuna's samplers by the names of the study file, explicit in every option that matters.
+"""The samplers by the names of the study file, explicit in every option that matters.
 
 A sampler is built anew for every trial, with a seed made of the study's seed and the trial's
 number: a suggestion then depends on the history alone, and a resumed study goes on as if never
@@ -11,25 +11,65 @@ import hashlib
 import warnings
 from importlib.util import find_spec
 from math import prod
-from typing import Any, List, Union
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Union
 
 from nas_edge.config.files import validated
 from nas_edge.config.study import SamplerConfig
 from nas_edge.errors import ConfigError
 
+if TYPE_CHECKING:
+    from nas_edge.study.known_points import KnownPoints
+
 CONSTRAINT_ATTR = "nas_edge:constraint"
 MAX_GRID_POINTS = 10_000
+STARTUP_TRIALS = {"known-cost": 8, "tpe": 10, "gp": 10}
 
 
-def build_sampler(config: SamplerConfig, seed: int, space: Any) -> Any:
-    """Return the sampler of a study file.
+def resolve_sampler(
+    sampler: Union[str, SamplerConfig],
+    objectives: Sequence[str],
+    space: Any,
+    known: Optional[KnownPoints],
+) -> SamplerConfig:
+    """Return the sampler's options with nothing left open; it is known to work here.
 
     Args:
-        config: Name and options.
-        seed: From `trial_seed`.
-        space: Needed by "grid" alone, which wants its ``searched`` choices.
+        sampler: Its name, or its options.
+        objectives: Of the study.
+        space: Needed by "grid", which wants its ``searched`` choices.
+        known: Points with the cost that stands against the accuracy, None where it is not known.
     Raises:
-        ConfigError: If the sampler cannot work here: "grid" on a large space, "gp" without SciPy.
+        ConfigError: If there is no such sampler or it cannot work here: "known-cost" without a
+            known cost, "grid" on a large space, "gp" without SciPy.
+    """
+    config = sampler
+    if not isinstance(config, SamplerConfig):
+        config = validated(SamplerConfig, {"name": sampler}, "sampler")
+    name = config.name
+    if name == "auto":
+        name = "tpe" if known is None else "known-cost"
+    startup = config.startup_trials or STARTUP_TRIALS.get(name)
+    config = config.model_copy(update={"name": name, "startup_trials": startup})
+    if name == "known-cost" and known is None:
+        raise ConfigError(
+            "sampler.name known-cost needs val_accuracy against one objective that is known before "
+            f"training (peak_memory, params or macs), but the objectives are "
+            f"{', '.join(objectives)}; use tpe, or change the objectives"
+        )
+    build_sampler(config, 0, space, known)
+    return config
+
+
+def build_sampler(
+    config: SamplerConfig, seed: int, space: Any, known: Optional[KnownPoints] = None
+) -> Any:
+    """Return the sampler of resolved options.
+
+    Args:
+        config: From `resolve_sampler`.
+        seed: From `trial_seed`.
+        space: Needed by "grid" alone.
+        known: Needed by "known-cost" alone.
     """
     import optuna
 
@@ -39,9 +79,11 @@ def build_sampler(config: SamplerConfig, seed: int, space: Any) -> Any:
         # "multivariate" is marked experimental in 4.x, constraints_func deprecated from 5.0 on; yet
         # it is the only way to tell Optuna's dashboard what is infeasible.
         warnings.simplefilter("ignore")
+        if config.name == "known-cost" and known is not None:
+            return known.sampler(config, options)
         if config.name == "tpe":
             return samplers.TPESampler(
-                n_startup_trials=config.startup_trials,
+                n_startup_trials=config.startup_trials or STARTUP_TRIALS["tpe"],
                 multivariate=True,
                 constant_liar=True,
                 **options,
@@ -55,17 +97,6 @@ def build_sampler(config: SamplerConfig, seed: int, space: Any) -> Any:
         if config.name == "grid":
             return _build_grid(samplers, space)
         return samplers.RandomSampler(seed=seed)
-
-
-def sampler_of(sampler: Union[str, SamplerConfig]) -> SamplerConfig:
-    """Return the options of a sampler that may be given by its name alone.
-
-    Raises:
-        ConfigError: If there is no such sampler.
-    """
-    if isinstance(sampler, SamplerConfig):
-        return sampler
-    return validated(SamplerConfig, {"name": sampler}, "sampler")
 
 
 def writes_constraints(config: SamplerConfig) -> bool:

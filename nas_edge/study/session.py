@@ -10,7 +10,9 @@ from nas_edge.candidate.evaluator import Job
 from nas_edge.candidate.measurement import Measurement
 from nas_edge.config.study import SamplerConfig
 from nas_edge.errors import EnvironmentProblem
+from nas_edge.study.known_points import KnownPoints
 from nas_edge.study.ledger import Ledger
+from nas_edge.study.pruning import Pruner
 from nas_edge.study.reading import trials_of
 from nas_edge.study.run_folder import RunFolder
 from nas_edge.study.storage import sqlite_file
@@ -34,7 +36,8 @@ Evaluator = Union[Measure, Bindable]
 class Session:
     """The study, its place, and who suggests, evaluates and listens.
 
-    ``identity`` is a digest of what must stay the same while the study goes on.
+    ``identity`` is a digest of what must stay the same while the study goes on; ``known_points``
+    serve the sampler "known-cost", None where costs are not known; ``pruner`` stops candidates.
     """
 
     study: Any
@@ -47,6 +50,8 @@ class Session:
     on_event: Callable[[Event], None]
     identity: str
     ledger: Ledger
+    known_points: Optional[KnownPoints] = None
+    pruner: Optional[Pruner] = None
 
     @property
     def is_shared(self) -> bool:

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
+from nas_edge.candidate.judged import PRUNED
 from nas_edge.candidate.measurement import Measurement
 from nas_edge.study import records as attrs
 from nas_edge.study.records import TrialRecord, direction_of
@@ -64,6 +65,9 @@ def _that_fits(session: Session, history: Sequence[Any]) -> Sequence[Any]:
 
 
 def _finish(session: Session, trial: Any, measurement: Measurement) -> None:
+    if measurement.is_stopped:
+        _prune(session, trial, measurement)
+        return
     if not (measurement.is_finished or measurement.is_infeasible):
         _fail(session, trial, f"{measurement.outcome}: {measurement.reason}")
         return
@@ -80,6 +84,22 @@ def _finish(session: Session, trial: Any, measurement: Measurement) -> None:
             storage.set_trial_system_attr(trial._trial_id, key, [violation])
         values = [_value(session, measurement, name) for name in session.objectives]
         session.study.tell(trial, values)
+
+
+def _prune(session: Session, trial: Any, measurement: Measurement) -> None:
+    """Finish a trial that was stopped: no result for a sampler, and no failure.
+
+    Optuna gets no intermediate values, which it cannot take where there are several objectives.
+    """
+    import optuna
+
+    expected = measurement.details.get(PRUNED, {}).get("expected")
+    if expected is not None:
+        trial.set_user_attr(attrs.EXPECTED_ACCURACY, min(max(float(expected), 0.0), 1.0))
+    trial.set_user_attr(attrs.STOPPED, measurement.reason)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        session.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
 
 
 def _fail(session: Session, trial: Any, reason: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from nas_edge.candidate.estimate import CostEstimate, estimate_cost
 from nas_edge.candidate.evaluator import TrainingEvaluator
+from nas_edge.candidate.known import KnownFigures
 from nas_edge.candidate.process import ChildLimits
 from nas_edge.config.files import dump_yaml
 from nas_edge.config.space import SpaceConfig, load_space_config
@@ -24,6 +25,7 @@ from nas_edge.study.calibrating import CalibratedEvaluator
 from nas_edge.study.checks import check_trainable
 from nas_edge.study.engine import ignore, run_in
 from nas_edge.study.log import logged
+from nas_edge.study.pruning import pruner_of, why_no_pruner
 from nas_edge.study.records import TrialRecord
 from nas_edge.study.run_folder import (
     RunFolder,
@@ -33,7 +35,10 @@ from nas_edge.study.run_folder import (
     write_whole,
 )
 from nas_edge.study.session import Event
+from nas_edge.study.time_plan import TimePlan
 from nas_edge.training.savers import Saver, usable_savers
+
+LEAST_SAVED_SHARE = 0.5  # of the plain peak; no memory saver halves it
 
 
 def run_training_study(
@@ -71,7 +76,10 @@ def run_training_study(
     check_trainable(config, found, where)
     folder = create_or_open(Path(out), config.name, storage)
     log = logged(folder.path / "log.txt", on_event)
+    plan = _time_plan(config)
     with log as on_event, folder.locked(), disk_errors(folder.path):
+        if plan is not None:
+            on_event = plan.told_to(on_event)
 
         def note(text: str) -> None:
             on_event({"event": "note", "text": text})
@@ -95,11 +103,21 @@ def run_training_study(
             trials=config.trials,
             sampler=config.sampler,
             seed=config.seed,
-            time_budget_s=config.time_budget,
+            time_budget_s=None if plan is None else plan.search_s,
             identity=training_identity(config, images, found),
             on_event=on_event,
             on_open=lambda: _begin(config, space, space_config, images, found, folder, on_event),
+            known=KnownFigures(config.recipe, images.num_outputs, found.kind),
+            max_memory=_largest_estimate(config),
+            pruner=pruner_of(config.pruner, config.objectives, config.recipe.epochs, config.seed),
         )
+
+
+def _largest_estimate(config: StudyConfig) -> Optional[float]:
+    """Return the largest plain estimate that may fit the limit, in bytes."""
+    if config.memory_limit is None:
+        return None
+    return config.memory_limit / (1.0 if config.memory_saver == "none" else LEAST_SAVED_SHARE)
 
 
 def _begin(
@@ -114,6 +132,9 @@ def _begin(
     """Write the study down, only now that it is known to be the one that the folder holds."""
     _write_resolved(config, space_config, folder.path)
     on_event(study_event(config, space, images, device, folder.path))
+    why = why_no_pruner(config.objectives)
+    if why and config.pruner.name != "none":
+        on_event({"event": "note", "text": f"no candidate is stopped early: {why}"})
 
 
 def training_identity(config: StudyConfig, images: ImageSet, device: Device) -> Dict[str, Any]:
@@ -200,10 +221,17 @@ def _write_resolved(config: StudyConfig, space: SpaceConfig, path: Path) -> None
         raise unwritable(path, err) from err
 
 
+def _time_plan(config: StudyConfig) -> Optional[TimePlan]:
+    if config.time_budget is None:
+        return None
+    return TimePlan(config.time_budget, config.finalists_share, config.recipe.epochs)
+
+
 def study_event(
     config: StudyConfig, space: Any, images: ImageSet, device: Device, path: Path
 ) -> Event:
     """Return the event that says what a study is, before its first candidate."""
+    plan = _time_plan(config)
     return {
         "event": "study",
         "name": config.name,
@@ -219,5 +247,6 @@ def study_event(
         "epochs": config.recipe.epochs,
         "objectives": list(config.objectives),
         "memory_limit_bytes": config.memory_limit,
-        "time_budget_s": config.time_budget,
+        "time_budget_s": None if plan is None else plan.search_s,
+        "kept_for_finalists_s": None if plan is None else plan.kept_s,
     }

@@ -81,7 +81,7 @@ class Hooks:
     ``on_step`` gets (epoch, step, steps), ``on_epoch`` the record; ``lap`` returns peak and mean
     memory in bytes since it was last called, and further readings; ``alive`` is called at every
     batch of an evaluation; ``keep`` copies the best epoch's weights and may overwrite its last
-    copy.
+    copy; ``on_resume`` gets the records that a checkpoint held.
     """
 
     on_step: Callable[[int, int, int], None]
@@ -89,6 +89,7 @@ class Hooks:
     lap: Callable[[], Tuple[int, int, Mapping[str, float]]]
     alive: Callable[[], None] = lambda: None
     keep: Callable[[Dict[str, Any]], Dict[str, Any]] = copy.deepcopy
+    on_resume: Callable[[List[EpochRecord]], None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def train(
         scaler.load_state_dict(state["scaler"])
         history = [EpochRecord(**record) for record in state["history"]]
         best = state["best"] and hooks.keep(state["best"])
+        hooks.on_resume(history)
     state = None  # what was read would stay beside the network otherwise
     resumed_from = len(history)
     written = time.monotonic()

@@ -134,10 +134,11 @@ def test_a_study_ends_with_the_front_of_which_every_change_was_told(outputs):
 
 def test_a_time_budget_that_is_used_up_is_the_reason_to_end(outputs):
     code, out, err = outputs["spent"]
-    note, end = parse(out)[-2:]
+    note, left, end = parse(out)[-3:]
     assert (code, err) == (0, "")
     assert (note["event"], end["event"], end["why"]) == ("note", "end", "time_budget")
     assert note["text"] == end["text"]
+    assert left["text"].startswith("time budget: nothing is left for nas-edge finalize")
     assert end["text"].startswith("the time budget is used up")
     assert end["next"][-1]["do"] == "the same command with a longer --time-budget"
 

@@ -64,6 +64,7 @@ search: {precision: [bf16, fp32], optimizer: [sgd, adam8bit], learning_rate: [1e
 objectives: [val_accuracy, latency, params]
 trials: 77
 time_budget: 34.123456789h
+finalists_share: 0.125
 memory_limit: 1234567.89KiB
 memory_saver: unit
 accuracy_frontier: 0.123
@@ -186,7 +187,7 @@ def test_sampler_may_be_given_by_its_name_alone(tmp_path):
             "recipe: {augmentation: {rotation: .nan}}",
             "recipe.augmentation.rotation must be a",
         ),
-        ("sampler: tpee", "sampler.name must be 'tpe', 'nsga2', 'nsga3', 'gp', 'random' or 'grid'"),
+        ("sampler: tpee", "sampler.name must be 'auto', 'known-cost', 'tpe', 'nsga2',"),
         ("memory_limit: 4096", "memory_limit must be an amount of memory such as 4GiB or 512MiB"),
         ("time_budget: 1:30", "1:30 in line 3 is a number to base 60 in YAML"),
         ("objectives: [params]", "objectives must be two or three different names, but got"),

@@ -41,6 +41,7 @@ function mebibytes(size) { return (size / MIB).toFixed(1) + " MiB"; }
 function kindOf(record) {
   if (record.front) return "front";
   if (record.outcome === "finished") return "dominated";
+  if (record.outcome === "stopped") return "stopped";
   return record.outcome === "out_of_memory" || record.outcome === "over_limit" ? "infeasible" : "failed";
 }
 function nameOf(record) {

@@ -72,7 +72,7 @@ function chartOf(group, numGroups) {
     plot.append(svg("path", { class: "line", style: data.runs.length > 1 ? "stroke:" + COLOURS[run % COLOURS.length] : null, d: stepPath(line, box), "aria-hidden": "true" }));
   }
   errorBars(plot, group, box);
-  const order = { failed: 0, infeasible: 0, dominated: 1, front: 2 };
+  const order = { failed: 0, infeasible: 0, stopped: 0, dominated: 1, front: 2 };
   const marks = inside.sort((a, b) => order[kindOf(a.record)] - order[kindOf(b.record)] || a.x - b.x)
     .map((p) => mark(p.record, box.px(p.x), box.py(p.y)));
   const strip = unfit.filter((r) => box.px(r.needs / MIB) <= box.inner.right + 1)
