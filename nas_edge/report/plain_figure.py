@@ -10,6 +10,7 @@ from nas_edge.errors import ConfigError
 from nas_edge.pareto import quadrants
 from nas_edge.report.figures import has_quadrants
 from nas_edge.report.frontier import accuracy_frontier_of
+from nas_edge.report.markup import one_line
 from nas_edge.report.rows import metric_title, unit_of
 from nas_edge.report.side_by_side import axis_groups, labels_of
 from nas_edge.study.records import TrialRecord, comparable, direction_of, front_of
@@ -206,5 +207,8 @@ def _group_title(runs: Sequence[Run], group: Sequence[int], objectives: Sequence
 
 
 def plain(text: str) -> str:
-    """Return a text that matplotlib shows as it is: a dollar sign would begin a formula."""
-    return text.replace("$", r"\$")
+    """Return a text that matplotlib shows as it is: a dollar sign would begin a formula.
+
+    Its lines stay; a control character would be no XML.
+    """
+    return "\n".join(map(one_line, text.split("\n"))).replace("$", r"\$")

@@ -125,6 +125,13 @@ def test_every_run_is_named_and_looks_like_no_other(run, tmp_path):
     assert len(set(marks[: len(names)])) == len(names)
 
 
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_picture_is_xml_whatever_names_hold(run, tmp_path, name):
+    odd = replace(run, records=(replace(run.records[0], reference=name), *run.records[1:]))
+    svg = write_format([named(odd, name), named(run, "b")], "svg", tmp_path / "a.svg")
+    assert "peak training memory" in "".join(ElementTree.fromstring(svg.read_bytes()).itertext())
+
+
 def test_a_name_sits_at_its_own_point(run, tmp_path):
     pictures = ElementTree.fromstring(write_format([run], "svg", tmp_path / "a.svg").read_bytes())
     places = {
