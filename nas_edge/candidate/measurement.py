@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 FINISHED = "finished"
 STOPPED = "stopped"  # on purpose, since it could not reach the front any more
@@ -153,3 +153,13 @@ class Measurement:
         """Return the measurement of plain data; the inverse of `to_dict`."""
         metrics = {name: Metric(**metric) for name, metric in data["metrics"].items()}
         return cls(**{**data, "metrics": metrics, "history": tuple(data["history"])})
+
+
+def finite_number(value: Any) -> Optional[float]:
+    """Return a value of a history or of details as a number, or None if it is no finite one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number beyond all floats
+        return None

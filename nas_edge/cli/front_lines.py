@@ -12,7 +12,7 @@ from rich.text import Text
 from nas_edge.cli.standing import Standing
 from nas_edge.errors import StudyError
 from nas_edge.pareto.compare import DOMINATED, DOMINATES, EQUAL, INCOMPARABLE
-from nas_edge.report.rows import FrontRow, format_metric, front_rows, paper_record
+from nas_edge.report.rows import FrontRow, format_figure, front_rows, paper_record
 from nas_edge.report.table_columns import HEADS
 
 MAX_ROWS = 10
@@ -99,7 +99,7 @@ def _table(
 ) -> Table:
     paper = paper_record([row.record for row in rows])
     heads = [HEADS.get(name, name) for name in objectives]
-    values = [[format_metric(name, row.record.value(name)) for name in objectives] for row in shown]
+    values = [[format_figure(row.record, name) for name in objectives] for row in shown]
     taken = sum(max(map(len, column)) + GAP for column in zip(heads, *values))
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
     table.add_column("", no_wrap=True, width=2)

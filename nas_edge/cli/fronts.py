@@ -98,7 +98,8 @@ def print_front(name: str, records: Any, objectives: Any) -> None:
     console.print(front_table(rows, objectives, title, width))
     counts = outcome_counts(records)
     console.print(
-        f"{len(records)} candidate{'' if len(records) == 1 else 's'}: "
+        f"{len(records)} candidate{'' if len(records) == 1 else 's'}"
+        + (": " if counts else "")
         + ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in counts.items()),
         markup=False,
     )

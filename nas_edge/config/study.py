@@ -42,6 +42,7 @@ Seconds = Annotated[
 ]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+ImageSize = Annotated[int, Field(ge=8, le=2048)]  # a side, in pixels
 NumImages = Annotated[int, Field(ge=4, le=10_000_000)]
 ObjectiveName = Literal[
     "val_accuracy",
@@ -84,7 +85,7 @@ class RecipeConfig(FrozenModel):
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 20
     batch_size: Annotated[int, Field(ge=2, le=65536)] = 32
-    image_size: Annotated[int, Field(ge=8, le=2048)] = 64
+    image_size: ImageSize = 64
     micro_batch: Optional[MicroBatch] = None
     optimizer: OptimizerName = "adamw"
     learning_rate: LearningRate = 2e-3

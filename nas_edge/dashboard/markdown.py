@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from typing import Iterable, Sequence, Tuple
 
+from nas_edge.report.markup import one_line
+
 LONGEST_TEXT = 300
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-_SPACE = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
 def escape(text: str, limit: int = LONGEST_TEXT) -> str:
     """Return a text as Markdown that shows it as it is, in one line, cut where it is long."""
-    line = _SPACE.sub(" ", text).strip()
+    line = one_line(text)
     if len(line) > limit:
         line = line[: limit - 1].rstrip() + "…"
     return _PUNCTUATION.sub(r"\\\1", line)
@@ -44,7 +45,7 @@ def code_block(text: str) -> str:
 
 def code(text: str) -> str:
     """Return a text as code within a line (no table's cell: a bar would end it)."""
-    line = _SPACE.sub(" ", text).strip()
+    line = one_line(text)
     longest = max((len(found) for found in re.findall("`+", line)), default=0)
     fence = "`" * (longest + 1)
     space = " " if longest else ""

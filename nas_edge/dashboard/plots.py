@@ -6,14 +6,14 @@ from typing import Any, Dict
 
 from nas_edge.dashboard.importance import importances
 from nas_edge.dashboard.snapshot import Snapshot
+from nas_edge.report.estimates import parts_of
 from nas_edge.report.figures import front_figure
-from nas_edge.report.plots import growth_figure, importance_figure, parts_figure, parts_of, titled
+from nas_edge.report.frontier import DEFAULT
+from nas_edge.report.plots import growth_figure, importance_figure, parts_figure, titled
 from nas_edge.study.records import comparable, front_of
 
-DEFAULT_FRONTIER = 0.7  # of accuracy, in the paper's Figure 4
 
-
-def study_plots(snapshot: Snapshot, accuracy_frontier: float = DEFAULT_FRONTIER) -> Dict[str, Any]:
+def study_plots(snapshot: Snapshot, accuracy_frontier: float = DEFAULT) -> Dict[str, Any]:
     """Return plotly figures by the name under which the dashboard keeps them."""
     if snapshot.problem or not comparable(snapshot.records, snapshot.objectives):
         return {}

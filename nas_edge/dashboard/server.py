@@ -89,13 +89,21 @@ def local_only(app: App) -> App:
     def serve(environ: Any, start_response: Any) -> Iterable[bytes]:
         host = environ.get("HTTP_HOST", "")
         origin = environ.get("HTTP_ORIGIN", "")
-        name = urlsplit(f"//{host}").hostname or ""
-        if not is_loopback(name) or (origin and urlsplit(origin).netloc != host):
+        if not _is_local(host, origin):
             start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
             return [b"nas-edge dashboard answers this machine's own pages only\n"]
         return app(environ, start_response)
 
     return serve
+
+
+def _is_local(host: str, origin: str) -> bool:
+    """Return whether a request names this machine, and comes from no page of another's."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return is_loopback(name) and (not origin or urlsplit(origin).netloc == host)
+    except ValueError:  # a bracket that is never closed
+        return False
 
 
 def one_at_a_time(app: App, lock: threading.Lock) -> App:

@@ -9,11 +9,12 @@ from nas_edge.candidate.measurement import FINISHED
 from nas_edge.config.units import format_bytes, format_seconds
 from nas_edge.dashboard.markdown import escape, facts, table, trial_link
 from nas_edge.dashboard.snapshot import Snapshot
+from nas_edge.report.facts import classes_of, images_text
 from nas_edge.report.html import verdict
 from nas_edge.report.rows import (
     FrontRow,
     changes,
-    format_metric,
+    format_figure,
     front_rows,
     metric_title,
     paper_record,
@@ -64,7 +65,7 @@ def _front(snapshot: Snapshot) -> str:
     cells = []
     for row in rows:
         cells.append([_mark(row), _linked(snapshot, row.record)])
-        cells[-1] += [escape(format_metric(name, row.record.value(name))) for name in names]
+        cells[-1] += [escape(format_figure(row.record, name)) for name in names]
         if paper is not None:
             cells[-1].append(_against(row, paper, snapshot.objectives))
     key = "● on the front, ○ handcrafted and not on it."
@@ -112,8 +113,9 @@ def _facts(snapshot: Snapshot) -> str:
     found: Dict[str, str] = {"task": snapshot.task}
     data = identity.get("data")
     if isinstance(data, Mapping):
-        found["images"] = ", ".join(f"{n} {split}" for split, n in data["counts"].items())
-        found["classes"] = f"{len(data['classes'])}: {', '.join(map(str, data['classes']))}"
+        classes = classes_of(identity)
+        found["images"] = images_text(identity)
+        found["classes"] = f"{len(classes)}: {', '.join(classes)}" if classes else ""
     recipe = identity.get("recipe")
     if isinstance(recipe, Mapping):
         found["training"] = _recipe(recipe)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, List, Mapping, Optional
 
 from nas_edge.config.files import load_yaml
-from nas_edge.dashboard.plots import DEFAULT_FRONTIER
 from nas_edge.errors import ConfigError, StudyError
+from nas_edge.report.frontier import DEFAULT, accuracy_frontier_in
 from nas_edge.study.identity import FORMAT_ATTR, check_versions
 from nas_edge.study.run import open_run
 from nas_edge.study.storage import check_url, mask, open_storage, sqlite_file, storage_errors
@@ -43,13 +43,14 @@ class Target:
     @property
     def accuracy_frontier(self) -> float:
         """Of the paper's quadrants, as the run's study file has it."""
-        return float(self._study_file().get("accuracy_frontier", DEFAULT_FRONTIER))
+        return DEFAULT if self.folder is None else accuracy_frontier_in(self.folder / "study.yaml")
 
     @property
     def task(self) -> str:
         """What the run's study file says of itself and of its images, or ""."""
         study = self._study_file()
-        data = study.get("data") or {}
+        data = study.get("data")
+        data = data if isinstance(data, Mapping) else {}
         where = " ".join(str(data[key]) for key in ("source", "path") if data.get(key))
         parts = [str(study.get("description") or ""), f"images: {where}" if where else ""]
         return " ".join(filter(None, parts))

@@ -67,7 +67,7 @@ def _figures(snapshot: Snapshot, record: TrialRecord) -> str:
     rows = [
         [
             escape(metric_title(name)),
-            escape(format_metric(name, metrics[name].value)),
+            escape(format_metric(name, metrics[name].value, metrics[name].unit)),
             escape(metrics[name].source),
         ]
         for name in order

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, ContextManager, Dict, Iterator, Optional, Set
 
-from nas_edge.dashboard.plots import DEFAULT_FRONTIER, study_plots
+from nas_edge.dashboard.plots import study_plots
 from nas_edge.dashboard.snapshot import Snapshot, take_snapshot
 from nas_edge.dashboard.study_note import study_note, with_kept
 from nas_edge.dashboard.trial_note import candidate_note, other_note
+from nas_edge.report.frontier import DEFAULT
 from nas_edge.study.records import front_of
 
 CURVE = "curve.png"
@@ -49,7 +50,7 @@ class Notebook:
     where: Optional[str] = None
     task: str = ""
     artifacts: Optional[Path] = None
-    accuracy_frontier: float = DEFAULT_FRONTIER
+    accuracy_frontier: float = DEFAULT
     while_writing: Callable[[], ContextManager[Any]] = contextlib.nullcontext
     is_running: bool = False
     _written: Dict[str, Any] = field(default_factory=dict)

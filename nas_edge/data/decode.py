@@ -43,12 +43,30 @@ def decode_image(path: Path, image_size: int) -> Decoded:
 
     The image is stretched to the square, as the paper's code does.
     """
-    from PIL import Image
-
     picture = open_picture(path, image_size)
-    if isinstance(picture, str):
-        return picture
-    return np.asarray(picture.image.resize((image_size, image_size), Image.Resampling.BILINEAR))
+    return picture if isinstance(picture, str) else _stretched(picture.image, image_size)
+
+
+def decode_opened(image: Image.Image, image_size: int) -> Decoded:
+    """Return an image that Pillow opened as `decode_image` returns its file."""
+    problem = size_problem(*image.size)
+    if problem:
+        return problem
+    try:
+        return _stretched(upright_rgb(image), image_size)
+    except MemoryError:
+        raise
+    except Exception as err:  # its file is read only now
+        return _undecodable(err)
+
+
+def size_problem(width: int, height: int) -> str:
+    """Return why an image of this size cannot be used, or ""."""
+    if min(width, height) < MIN_SIDE:
+        return f"must be at least {MIN_SIDE} pixels a side, but is {width}x{height}"
+    if width * height > MAX_PIXELS:
+        return f"must have at most {MAX_PIXELS:,} pixels, but is {width}x{height}"
+    return ""
 
 
 def open_picture(path: Path, least_side: int) -> Union[Picture, str]:
@@ -65,10 +83,9 @@ def open_picture(path: Path, least_side: int) -> Union[Picture, str]:
             return "the file is empty"
         with Image.open(path) as opened:
             (width, height), mode, kind = opened.size, opened.mode, str(opened.format)
-            if min(width, height) < MIN_SIDE:
-                return f"must be at least {MIN_SIDE} pixels a side, but is {width}x{height}"
-            if width * height > MAX_PIXELS:
-                return f"must have at most {MAX_PIXELS:,} pixels, but is {width}x{height}"
+            problem = size_problem(width, height)
+            if problem:
+                return problem
             opened.draft("RGB", (least_side, least_side))
             image = upright_rgb(opened)
         return Picture(image, width, height, mode, kind)
@@ -77,7 +94,7 @@ def open_picture(path: Path, least_side: int) -> Union[Picture, str]:
     except UnidentifiedImageError:
         return "is not an image"
     except Exception as err:  # Pillow raises many kinds for a damaged file
-        return f"cannot be decoded ({type(err).__name__}: {err})"
+        return _undecodable(err)
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
@@ -92,6 +109,16 @@ def upright_rgb(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
     grey = np.clip(np.asarray(image, dtype=np.int64), 0, 65535) >> 8
     return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+
+
+def _stretched(image: Image.Image, side: int) -> np.ndarray:
+    from PIL import Image
+
+    return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
+
+
+def _undecodable(err: Exception) -> str:
+    return f"cannot be decoded ({type(err).__name__}: {err})"
 
 
 def decode_into(

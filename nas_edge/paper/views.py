@@ -8,25 +8,10 @@ from typing import Any, Dict, Iterable, List, Tuple
 
 from typing_extensions import Literal
 
+from nas_edge.report.markup import latex_row, latex_text, markdown_row, markdown_text
+
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LOWERED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "%": r"\%",
-    "#": r"\#",
-    "&": r"\&",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "↓": r"$\downarrow$",
-    "↑": r"$\uparrow$",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "–": "--",
-}
 
 
 class Footnotes:
@@ -101,22 +86,22 @@ def terminal_view(view: View) -> Any:
 
 def markdown_view(view: View) -> str:
     """Return a Markdown table, its notes and remarks under it."""
-    head, *rows = [[_markdown(text) for text in row] for row in _all_rows(view)]
+    head, *rows = map(markdown_row, _all_rows(view))
     rule = ["---" if side == "l" else "---:" for side in view.sides]
-    lines = [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
-    under = [_markdown(line) for line in _lines(view)]
-    return "\n\n".join([f"**{_markdown(view.title)}**", "\n".join(lines), *under]) + "\n"
+    lines = [head, f"| {' | '.join(rule)} |", *rows]
+    under = [markdown_text(line) for line in _lines(view)]
+    return "\n\n".join([f"**{markdown_text(view.title)}**", "\n".join(lines), *under]) + "\n"
 
 
 def latex_view(view: View) -> str:
     """Return a LaTeX table, which needs no package; its notes and remarks under it."""
     head, *_ = _all_rows(view)
-    blocks = ["".join(_latex_row(row) for row in block) for block in view.blocks]
+    blocks = ["".join(_latex_line(row) for row in block) for block in view.blocks]
     under = "".join(f"\n\n{_latex(line)}" for line in _lines(view))
     return (
         "\\begin{table}\n\\centering\n"
         f"\\caption{{{_latex(view.title)}}}\n\\begin{{tabular}}{{{view.sides}}}\n\\hline\n"
-        + "\\hline\n".join([_latex_row(head), *blocks])
+        + "\\hline\n".join([_latex_line(head), *blocks])
         + f"\\hline\n\\end{{tabular}}\n\n\\footnotesize\n\\raggedright{under}\n\\end{{table}}\n"
     )
 
@@ -130,18 +115,18 @@ def _lines(view: View) -> List[str]:
     return [*numbered, *view.remarks]
 
 
-def _markdown(text: str) -> str:
-    return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", text)
-
-
-def _latex_row(row: Tuple[str, ...]) -> str:
-    return " & ".join(map(_latex, row)) + " \\\\\n"
+def _latex_line(row: Tuple[str, ...]) -> str:
+    return _raised(latex_row(row)) + "\n"
 
 
 def _latex(text: str) -> str:
-    plain = "".join(_LATEX.get(character, character) for character in text)
+    return _raised(latex_text(text))
+
+
+def _raised(latex: str) -> str:
+    """Return LaTeX with the numbers of notes as LaTeX raises them."""
     return re.sub(
         "[⁰¹²³⁴⁵⁶⁷⁸⁹]+",
         lambda match: f"\\textsuperscript{{{match.group().translate(_LOWERED)}}}",
-        plain,
+        latex,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from nas_edge.config.units import format_bytes, format_seconds
 from nas_edge.report.choices import options_text
@@ -46,9 +46,8 @@ def facts_of(run: Run) -> List[Fact]:
         facts["time"] = format_seconds(sum(r.measurement.wall_s for r in run.records))
     data = run.identity.get("data")
     if isinstance(data, Mapping):
-        counted = dict(data.get("counts", {}))
-        facts["images"] = ", ".join(f"{n} {split}" for split, n in counted.items()) or "–"
-        facts["classes"] = ", ".join(map(str, data.get("classes", ()))) or "–"
+        facts["images"] = images_text(run.identity) or "–"
+        facts["classes"] = ", ".join(classes_of(run.identity)) or "–"
         facts["images' identity"] = str(data.get("identity", "–"))
     recipe = run.identity.get("recipe")
     if isinstance(recipe, Mapping):
@@ -64,10 +63,28 @@ def facts_of(run: Run) -> List[Fact]:
     return list(facts.items())
 
 
+def images_text(identity: Mapping[str, Any]) -> str:
+    """Return how many images each split has, e.g. ``800 train, 200 val``; "" if it is not said."""
+    counts = _of_images(identity, "counts")
+    pairs = counts.items() if isinstance(counts, Mapping) else ()
+    return ", ".join(f"{count} {split}" for split, count in pairs)
+
+
+def classes_of(identity: Mapping[str, Any]) -> List[str]:
+    """Return the names of the classes; none where an evaluator of one's own says none."""
+    classes = _of_images(identity, "classes")
+    return list(map(str, classes)) if isinstance(classes, (list, tuple)) else []
+
+
 def devices_of(run: Run) -> List[str]:
     """Return the names of the devices that measured a run."""
     names = (r.measurement.device.get("name") for r in run.records)
     return list(dict.fromkeys(str(name) for name in names if name))
+
+
+def _of_images(identity: Mapping[str, Any], what: str) -> Any:
+    data = identity.get("data")
+    return data.get(what) if isinstance(data, Mapping) else None
 
 
 def commands_of(run: Run) -> List[Fact]:

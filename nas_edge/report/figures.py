@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Sequence
 
-from nas_edge.candidate.measurement import METRICS
 from nas_edge.pareto import quadrants
-from nas_edge.report.rows import format_metric, metric_title, training_text
+from nas_edge.report.rows import format_metric, metric_title, training_text, unit_of
 from nas_edge.study.records import TrialRecord, comparable, direction_of, front_of
 
 _FRONT = "#0b6e4f"
@@ -69,13 +68,13 @@ def front_figure(
         _add_quadrants(figure, finished, objectives, accuracy_frontier)
     figure.update_layout(
         **plot_layout(),
-        xaxis_title=_axis_title(objectives[1]),
-        yaxis_title=_axis_title(objectives[0]),
+        xaxis_title=_axis_title(objectives[1], finished),
+        yaxis_title=_axis_title(objectives[0], finished),
         height=520,
     )
     axes = {objectives[0]: figure.layout.yaxis, objectives[1]: figure.layout.xaxis}
     for objective, axis in axes.items():
-        if objective in METRICS and METRICS[objective].unit == "share":
+        if unit_of(objective, finished) == "share":
             axis.tickformat = ".0%"
     return figure
 
@@ -115,7 +114,8 @@ def _add_quadrants(
     accuracy = [r.measurement.metrics[objectives[0]].value for r in finished]
     memory = [r.measurement.metrics[objectives[1]].value for r in finished]
     found = quadrants(accuracy, memory, accuracy_frontier)
-    add_frontiers(figure, found.memory_frontier / 2**20, found.accuracy_frontier)
+    scale = 2**20 if unit_of(objectives[1], finished) == "bytes" else 1
+    add_frontiers(figure, found.memory_frontier / scale, found.accuracy_frontier)
 
 
 def add_frontiers(figure: Any, memory: float, accuracy: float) -> None:
@@ -127,11 +127,11 @@ def add_frontiers(figure: Any, memory: float, accuracy: float) -> None:
 
 def _scaled(record: TrialRecord, objective: str) -> float:
     value = record.measurement.metrics[objective].value
-    return value / 2**20 if objective in METRICS and METRICS[objective].unit == "bytes" else value
+    return value / 2**20 if unit_of(objective, [record]) == "bytes" else value
 
 
-def _axis_title(objective: str) -> str:
-    unit = METRICS[objective].unit if objective in METRICS else ""
+def _axis_title(objective: str, records: Sequence[TrialRecord]) -> str:
+    unit = unit_of(objective, records)
     unit = {"bytes": "MiB", "share": "", "count": ""}.get(unit, unit)
     return metric_title(objective) + (f" ({unit})" if unit else "")
 
@@ -141,7 +141,8 @@ def _hover(record: TrialRecord) -> str:
     if training_text(record):
         lines.append(escaped(training_text(record)))
     for name, metric in record.measurement.metrics.items():
-        lines.append(f"{escaped(metric_title(name))}: {escaped(format_metric(name, metric.value))}")
+        figure = format_metric(name, metric.value, metric.unit)
+        lines.append(f"{escaped(metric_title(name))}: {escaped(figure)}")
     return "<br>".join(lines)
 
 

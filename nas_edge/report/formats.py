@@ -13,11 +13,12 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 from nas_edge.errors import ConfigError
 from nas_edge.report.html import checked_out, write_out
+from nas_edge.report.markup import latex_row, latex_text, markdown_row, markdown_text
 from nas_edge.report.plain_figure import figure_bytes
 from nas_edge.report.rows import (
     FrontRow,
     changes,
-    format_metric,
+    format_figure,
     front_rows,
     metric_title,
     paper_record,
@@ -31,21 +32,6 @@ from nas_edge.study.run import Run
 
 SUFFIXES = {"html": "html", "md": "md", "latex": "tex", "csv": "csv", "png": "png", "svg": "svg"}
 TABLES = ("md", "latex", "csv")
-_MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~$"})
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{c: f"\\{c}" for c in "&%$#_"},
-    "×": r"$\times$",
-    "–": "--",
-    "±": r"$\pm$",
-    "<": r"$<$",
-    ">": r"$>$",
-    "|": r"$|$",
-}
 
 
 def write_format(
@@ -57,12 +43,15 @@ def write_format(
     """Write the front as a file of a kind, by default beside the first run's trials.
 
     Raises:
-        ConfigError: If the kind is unknown, the runs' objectives differ, or the path is no file.
+        ConfigError: If the kind is unknown, no run is given, the runs' objectives differ, or the
+            path is no file.
         EnvironmentProblem: If the file cannot be written.
     """
     if kind not in SUFFIXES or kind == "html":
         known = ", ".join(name for name in SUFFIXES if name != "html")
         raise ConfigError(f"the format must be one of {known}, but got {kind!r}")
+    if not runs:
+        raise ConfigError("a table or picture needs a run, but got none; give one of open_run")
     path = out or runs[0].folder.path / f"report.{SUFFIXES[kind]}"
     checked_out(path)
     if kind in TABLES:
@@ -100,7 +89,7 @@ def _cells(runs: Sequence[Run]) -> Tuple[List[str], List[List[str]]]:
         for row in rows:
             line = [label] if len(runs) > 1 else []
             line += [row.record.name] + ([training_text(row.record)] if has_training else [])
-            line += [format_metric(name, row.record.value(name)) for name in metrics]
+            line += [format_figure(row.record, name) for name in metrics]
             line += ["yes" if row.is_on_front else "no", _against(row, paper, run.objectives)]
             lines.append(line)
     return heads, lines
@@ -135,26 +124,22 @@ def _markdown(
     heads: Sequence[str], rows: Sequence[Sequence[str]], num_texts: int, caption: str
 ) -> str:
     rule = ["---"] * num_texts + ["---:"] * (len(heads) - num_texts - 2) + ["---", "---"]
-    lines = [_markdown_line(heads), f"| {' | '.join(rule)} |", *map(_markdown_line, rows)]
-    return "\n".join([*lines, "", _one_line(caption).translate(_MARKDOWN), ""])
-
-
-def _markdown_line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_one_line(cell).translate(_MARKDOWN) for cell in cells)} |"
+    lines = [markdown_row(heads), f"| {' | '.join(rule)} |", *map(markdown_row, rows)]
+    return "\n".join([*lines, "", markdown_text(caption), ""])
 
 
 def _latex(
     heads: Sequence[str], rows: Sequence[Sequence[str]], num_texts: int, caption: str
 ) -> str:
     columns = "l" * num_texts + "r" * (len(heads) - num_texts - 2) + "ll"
-    body = [_latex_line(row) for row in rows]
+    body = [latex_row(row) for row in rows]
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{table}",
-        f"\\caption{{{_latex_text(caption)}}}",
+        f"\\caption{{{latex_text(caption)}}}",
         f"\\begin{{tabular}}{{{columns}}}",
         "\\toprule",
-        _latex_line(heads),
+        latex_row(heads),
         "\\midrule",
         *body,
         "\\bottomrule",
@@ -162,18 +147,6 @@ def _latex(
         "\\end{table}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _latex_line(cells: Sequence[str]) -> str:
-    return " & ".join(map(_latex_text, cells)) + r" \\"
-
-
-def _latex_text(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in _one_line(text))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _csv(runs: Sequence[Run]) -> str:

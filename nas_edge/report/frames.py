@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping
 from nas_edge.candidate.estimate import estimate_cost
 from nas_edge.candidate.measurement import METRICS
 from nas_edge.config.study import RecipeConfig
+from nas_edge.report.estimates import estimated_peak
 from nas_edge.report.finalists import ACCURACIES, FinalistRow, finalists_of
 from nas_edge.report.learned import importances, shared_choices
 from nas_edge.report.rows import format_metric, front_rows, metric_title, shown_metrics
@@ -72,7 +73,7 @@ def metrics_frame(record: TrialRecord) -> Any:
         [
             {
                 "figure": metric_title(name),
-                "value": format_metric(name, metric.value),
+                "value": format_metric(name, metric.value, metric.unit),
                 "read from": metric.source,
             }
             for name, metric in record.measurement.metrics.items()
@@ -113,7 +114,7 @@ def estimate_frame(run: Run) -> Any:
 
     rows = []
     for record in run.records:
-        estimated = record.measurement.details.get("estimate", {}).get("peak_bytes")
+        estimated = estimated_peak(record)
         measured = record.value("peak_memory")
         if estimated is not None and measured:
             figures = (estimated / _MIB, measured / _MIB, 100 * (estimated / measured - 1))

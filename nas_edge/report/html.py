@@ -42,7 +42,7 @@ def write_report(
         out: The file; ``report.html`` in the first run's folder by default.
         accuracy_frontier: Of the paper's quadrants; each study's own by default.
     Raises:
-        ConfigError: If the path is a folder, a device or a pipe.
+        ConfigError: If no run is given, or the path is a folder, a device or a pipe.
         EnvironmentProblem: If the file cannot be written.
     """
     path = out or _listed(runs)[0].folder.path / "report.html"
@@ -120,7 +120,10 @@ def plot_html(figure: Any, first: bool) -> str:
 
 
 def _listed(runs: Runs) -> List[Run]:
-    return [runs] if isinstance(runs, Run) else list(runs)
+    listed = [runs] if isinstance(runs, Run) else list(runs)
+    if not listed:
+        raise ConfigError("a report needs a run, but got none; give one of open_run")
+    return listed
 
 
 def _table_rows(

@@ -15,6 +15,7 @@ from nas_edge.report.finalists_verdict import percent
 from nas_edge.report.growth import growth_svg
 from nas_edge.report.learned import MIN_CANDIDATES, SURE_CANDIDATES, importances, shared_choices
 from nas_edge.report.rows import (
+    format_figure,
     format_metric,
     front_rows,
     metric_title,
@@ -105,9 +106,7 @@ def _table_row(record: TrialRecord, is_on_front: bool, metrics: Sequence[str]) -
         "outcome": measured.outcome.replace("_", " "),
         "kind": kind_of(record, is_on_front),
         "place": "on the front" if is_on_front else "dominated" if measured.is_finished else "",
-        "cells": [
-            (record.value(name), format_metric(name, record.value(name))) for name in metrics
-        ],
+        "cells": [(record.value(name), format_figure(record, name)) for name in metrics],
         "seconds": measured.wall_s,
         "time": format_seconds(measured.wall_s),
         "seed": measured.seed,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from nas_edge.candidate.measurement import METRICS
+from nas_edge.candidate.measurement import finite_number
 from nas_edge.config.units import format_seconds
 from nas_edge.report.choices import differences, network_of
+from nas_edge.report.estimates import parts_of
+from nas_edge.report.facts import classes_of
 from nas_edge.report.figures import has_quadrants
 from nas_edge.report.layers import layers_of
 from nas_edge.report.repeats import differ_in_seed_alone, groups_in, means_of
@@ -20,6 +21,7 @@ from nas_edge.report.rows import (
     metric_title,
     paper_record,
     training_text,
+    unit_of,
 )
 from nas_edge.report.verdict import plain_source, verdict_of
 from nas_edge.space.architecture import Architecture
@@ -51,7 +53,7 @@ def payload(runs: Sequence[Run], labels: Sequence[str], frontiers: Sequence[floa
     """Return the JSON of all runs, to stand in a script element as it is."""
     texts = Texts()
     data = {
-        "metrics": {name: _metric(name) for name in metrics_of(runs)},
+        "metrics": {name: _metric(name, runs) for name in metrics_of(runs)},
         "runs": [
             _run(run, label, frontier) for run, label, frontier in zip(runs, labels, frontiers)
         ],
@@ -76,8 +78,8 @@ def metrics_of(runs: Sequence[Run]) -> List[str]:
     return list(dict.fromkeys([*objectives, *known, *there]))
 
 
-def _metric(name: str) -> Dict[str, str]:
-    unit = METRICS[name].unit if name in METRICS else ""
+def _metric(name: str, runs: Sequence[Run]) -> Dict[str, str]:
+    unit = unit_of(name, (record for run in runs for record in run.records))
     return {"title": metric_title(name), "unit": unit, "direction": direction_of(name)}
 
 
@@ -127,14 +129,14 @@ def _record(record: TrialRecord, texts: Texts) -> Dict[str, Any]:
         "figures": {
             name: [
                 _short(metric.value),
-                format_metric(name, metric.value),
+                format_metric(name, metric.value, metric.unit),
                 texts.place(plain_source(metric.source)),
             ]
             for name, metric in measured.metrics.items()
         },
         "needs": _needs(measured.details),
         "layers": layers_of(network) if isinstance(network, Architecture) else None,
-        "parts": _parts(measured.details.get("estimate")),
+        "parts": {name: size for name, size in parts_of(record).items() if size},
         "curves": curves_of(measured.history),
     }
 
@@ -159,18 +161,9 @@ def _bars(run: Run, index: int, runs: Sequence[Run], texts: Texts) -> List[Dict[
     return bars
 
 
-def _parts(estimate: Any) -> Dict[str, float]:
-    """Return the estimate's bytes by part, without those that take none."""
-    parts = estimate.get("parts") if isinstance(estimate, Mapping) else None
-    if not isinstance(parts, Mapping):
-        return {}
-    return {str(name): size for name, size in parts.items() if size and math.isfinite(size)}
-
-
 def _needs(details: Mapping[str, Any]) -> Optional[float]:
     """Return what a candidate that did not fit needs at least, in bytes, if it is known."""
-    found = details.get("needs_bytes", details.get("needs_more_than_bytes"))
-    return float(found) if isinstance(found, (int, float)) and math.isfinite(found) else None
+    return finite_number(details.get("needs_bytes", details.get("needs_more_than_bytes")))
 
 
 def curves_of(history: Sequence[Mapping[str, Any]]) -> Dict[str, List[Optional[float]]]:
@@ -188,8 +181,8 @@ def curves_of(history: Sequence[Mapping[str, Any]]) -> Dict[str, List[Optional[f
 
 
 def _scaled(value: Any, scale: float) -> Optional[float]:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return _short(value / scale, 5) if is_number and math.isfinite(value) else None
+    number = finite_number(value)
+    return None if number is None else _short(number / scale, 5)
 
 
 def _short(value: float, digits: int = 7) -> float:
@@ -229,6 +222,5 @@ def _python(network: Architecture, num_outputs: int) -> str:
 
 
 def _num_outputs(run: Run) -> int:
-    data = run.identity.get("data")
-    classes = len(data.get("classes", ())) if isinstance(data, Mapping) else 2
-    return 1 if classes <= 2 else classes
+    num_classes = len(classes_of(run.identity))
+    return 1 if num_classes <= 2 else num_classes

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from nas_edge.candidate.measurement import METRICS
 from nas_edge.errors import ConfigError
 from nas_edge.pareto import quadrants
 from nas_edge.report.figures import has_quadrants
 from nas_edge.report.frontier import accuracy_frontier_of
-from nas_edge.report.rows import metric_title
+from nas_edge.report.markup import one_line
+from nas_edge.report.rows import metric_title, unit_of
 from nas_edge.report.side_by_side import axis_groups, labels_of
 from nas_edge.study.records import TrialRecord, comparable, direction_of, front_of
 from nas_edge.study.run import Run
@@ -21,6 +22,8 @@ _REFERENCE = "#b23a48"
 _INK = "#3e4c59"
 _GRID = "#e4e7eb"
 _COLOURS = ("#0b6e4f", "#3b75c4", "#c4622d", "#8a56b8", "#a3881f", "#c2447f")
+_MARKS = ("o", "s", "^", "v", "P", "X")  # where there are more runs than colours
+_LINES = ("-", "--", "-.", ":", (0, (1, 3)), (0, (6, 3)))
 
 
 def figure_bytes(
@@ -44,7 +47,7 @@ def figure_bytes(
         )
         FigureCanvasAgg(figure)
         for axes, group in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups):
-            _style(axes, objectives)
+            _style(axes, objectives, [one for i in group for one in runs[i].records])
             _draw_group(axes, runs, group, objectives, accuracy_frontier)
             if len(groups) > 1:
                 axes.set_title(_group_title(runs, group, objectives), fontsize=8, color=_INK)
@@ -72,11 +75,11 @@ def _draw_group(
     accuracy_frontier: Optional[float],
 ) -> None:
     labels, is_one = labels_of(runs), len(runs) == 1
+    drawn: List[Tuple[Any, str]] = []
     for index in group:
-        colour = _FRONT if is_one else _COLOURS[index % len(_COLOURS)]
-        look = {"colour": colour, "label": "on the front" if is_one else labels[index]}
-        look["other"] = _OTHER if is_one else colour
-        _draw_run(axes, runs[index], objectives, look)
+        mark = _draw_run(axes, runs[index], objectives, _look(index, is_one))
+        if mark is not None:
+            drawn.append((mark, "on the front" if is_one else labels[index]))
     records = [record for index in group for record in comparable(runs[index].records, objectives)]
     if not records:
         return
@@ -85,13 +88,31 @@ def _draw_group(
         if level is None:
             level = accuracy_frontier_of(runs[group[0]])
         _draw_quadrants(axes, records, objectives, level)
-    axes.legend(frameon=False, fontsize=9, loc="best")
+    _draw_legend(axes, drawn)
 
 
-def _draw_run(axes: Any, run: Run, objectives: Sequence[str], look: Dict[str, str]) -> None:
+def _draw_legend(axes: Any, drawn: Sequence[Tuple[Any, str]]) -> None:
+    """Name the runs by their marks, also one whose name begins with "_", then all else."""
+    entries = [*drawn, *zip(*axes.get_legend_handles_labels())]
+    handles, labels = zip(*entries)
+    axes.legend(handles, [plain(label) for label in labels], frameon=False, fontsize=9, loc="best")
+
+
+def _look(index: int, is_one: bool) -> Dict[str, Any]:
+    """Return how a run is drawn; no two of 36 look alike."""
+    if is_one:
+        return {"colour": _FRONT, "other": _OTHER, "mark": _MARKS[0], "line": _LINES[0]}
+    turn, place = divmod(index, len(_COLOURS))
+    kind = turn % len(_MARKS)
+    colour = _COLOURS[place]
+    return {"colour": colour, "other": colour, "mark": _MARKS[kind], "line": _LINES[kind]}
+
+
+def _draw_run(axes: Any, run: Run, objectives: Sequence[str], look: Dict[str, Any]) -> Any:
+    """Draw a run and return the marks of its front; None where nothing of it finished."""
     finished = comparable(run.records, objectives)
     if not finished:
-        return
+        return None
     front = sorted(front_of(run.records, objectives), key=lambda r: _place(r, objectives))
     numbers = {record.number for record in front}
     others = [record for record in finished if record.number not in numbers]
@@ -99,14 +120,19 @@ def _draw_run(axes: Any, run: Run, objectives: Sequence[str], look: Dict[str, st
     if others:
         label = "dominated" if look["other"] == _OTHER else None
         axes.scatter(
-            *_places(others, objectives), s=16, color=look["other"], alpha=0.55, label=label
+            *_places(others, objectives),
+            s=16,
+            color=look["other"],
+            alpha=0.55,
+            label=label,
+            marker=look["mark"],
         )
     x, y = _places(front, objectives)
     if len(objectives) == 2:
         # Between two points the front is where the one with the lower demand on x has it.
         where = "pre" if direction_of(objectives[1]) == "maximize" else "post"
-        axes.step(x, y, where=where, color=look["colour"], linewidth=1.3)
-    axes.scatter(x, y, s=42, color=look["colour"], label=look["label"], zorder=3)
+        axes.step(x, y, where=where, color=look["colour"], linewidth=1.3, linestyle=look["line"])
+    mark = axes.scatter(x, y, s=42, color=look["colour"], marker=look["mark"], zorder=3)
     if references:
         x, y = _places(references, objectives)
         axes.scatter(
@@ -114,6 +140,7 @@ def _draw_run(axes: Any, run: Run, objectives: Sequence[str], look: Dict[str, st
         )
         for record, left, up in zip(references, x, y):
             _annotate(axes, record, left, up)
+    return mark
 
 
 def _annotate(axes: Any, record: TrialRecord, x: float, y: float) -> None:
@@ -153,17 +180,18 @@ def _scale(metric: str) -> float:
     return {"bytes": 2.0**-20, "share": 100.0}.get(unit, 1.0)
 
 
-def _style(axes: Any, objectives: Sequence[str]) -> None:
+def _style(axes: Any, objectives: Sequence[str], records: Sequence[TrialRecord]) -> None:
     axes.grid(color=_GRID)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(0.1)
-    axes.set(xlabel=_title(objectives[1]), ylabel=_title(objectives[0]))
+    axes.set(xlabel=_title(objectives[1], records), ylabel=_title(objectives[0], records))
 
 
-def _title(metric: str) -> str:
-    unit = METRICS[metric].unit if metric in METRICS else ""
-    unit = {"bytes": "MiB", "share": "%", "count": ""}.get(unit, unit)
+def _title(metric: str, records: Sequence[TrialRecord]) -> str:
+    unit = unit_of(metric, records)
+    if metric in METRICS:  # others are drawn as they are
+        unit = {"bytes": "MiB", "share": "%", "count": ""}.get(unit, unit)
     return plain(metric_title(metric) + (f" ({unit})" if unit else ""))
 
 
@@ -179,5 +207,8 @@ def _group_title(runs: Sequence[Run], group: Sequence[int], objectives: Sequence
 
 
 def plain(text: str) -> str:
-    """Return a text that matplotlib shows as it is: a dollar sign would begin a formula."""
-    return text.replace("$", r"\$")
+    """Return a text that matplotlib shows as it is: a dollar sign would begin a formula.
+
+    Its lines stay; a control character would be no XML.
+    """
+    return "\n".join(map(one_line, text.split("\n"))).replace("$", r"\$")

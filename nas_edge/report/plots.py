@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from nas_edge.candidate.measurement import FINISHED
 from nas_edge.errors import StudyError
 from nas_edge.report.course import steps
+from nas_edge.report.estimates import parts_of
 from nas_edge.report.figures import escaped, front_figure, plot_layout
 from nas_edge.report.frontier import accuracy_frontier_of
 from nas_edge.report.learned import MIN_CANDIDATES, importances
@@ -160,13 +161,6 @@ def parts_figure(records: Sequence[TrialRecord]) -> Any:
         yaxis_title="estimated memory (MiB)",
     )
     return titled(figure, "Memory of the front, by part at the peak")
-
-
-def parts_of(record: TrialRecord) -> Mapping[str, float]:
-    """Return the estimate of a candidate's memory by part; nothing where there is none."""
-    estimate = record.measurement.details.get("estimate")
-    parts = estimate.get("parts") if isinstance(estimate, dict) else None
-    return parts if isinstance(parts, dict) else {}
 
 
 def titled(figure: Any, title: str) -> Any:

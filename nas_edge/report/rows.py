@@ -6,7 +6,7 @@ A row is a candidate on the front, or a reference that is not on it: every refer
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from nas_edge.candidate.measurement import METRICS, Measurement
 from nas_edge.config.units import format_bytes
@@ -111,11 +111,27 @@ def metric_title(name: str) -> str:
     return METRICS[name].title if name in METRICS else name
 
 
-def format_metric(name: str, value: Optional[float]) -> str:
-    """Return a figure with its unit for people; a dash where there is none."""
+def unit_of(name: str, records: Iterable[TrialRecord]) -> str:
+    """Return a metric's unit: the known one, else the one that an evaluator of one's own gave."""
+    if name in METRICS:
+        return METRICS[name].unit
+    found = (record.measurement.metrics.get(name) for record in records)
+    return next((metric.unit for metric in found if metric is not None and metric.unit), "")
+
+
+def format_figure(record: TrialRecord, name: str) -> str:
+    """Return a candidate's figure with its unit for people; a dash where there is none."""
+    return format_metric(name, record.value(name), unit_of(name, [record]))
+
+
+def format_metric(name: str, value: Optional[float], unit: str = "") -> str:
+    """Return a figure with its unit for people; a dash where there is none.
+
+    The unit is that of the metric's name, where it is a known one.
+    """
     if value is None:
         return "–"
-    unit = METRICS[name].unit if name in METRICS else ""
+    unit = METRICS[name].unit if name in METRICS else unit
     if unit == "share":
         return f"{100 * value:.1f}%"
     if unit == "bytes":

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from nas_edge.config.units import format_bytes, format_seconds
 from nas_edge.errors import StudyError
 from nas_edge.report.facts import devices_of
-from nas_edge.report.rows import format_metric, metric_title, outcome_counts
+from nas_edge.report.rows import format_metric, metric_title, outcome_counts, unit_of
 from nas_edge.study.records import TrialRecord, comparable, direction_of
 from nas_edge.study.run import Run
 
@@ -116,7 +116,8 @@ def _best(run: Run, name: str) -> str:
     ]
     if not values:
         return "–"
-    return format_metric(name, max(values) if direction_of(name) == "maximize" else min(values))
+    best = max(values) if direction_of(name) == "maximize" else min(values)
+    return format_metric(name, best, unit_of(name, run.records))
 
 
 def _joined(values: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Dict, Optional, Sequence, Tuple
 
 from rich.cells import cell_len
 
-from nas_edge.report.rows import FrontRow, format_metric, shown_metrics, training_text
+from nas_edge.report.rows import FrontRow, format_figure, shown_metrics, training_text
 
 HEADS = {
     "val_accuracy": "val acc",
@@ -88,5 +88,5 @@ def _that_fit(
 
 
 def _cells(name: str, rows: Sequence[FrontRow]) -> int:
-    figures = [format_metric(name, row.record.value(name)) for row in rows]
+    figures = [format_figure(row.record, name) for row in rows]
     return max(map(len, [HEADS.get(name, name), *figures]))

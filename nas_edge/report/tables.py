@@ -10,7 +10,7 @@ from typing import Any, List, Mapping, Optional, Sequence
 from nas_edge.report.rows import (
     FrontRow,
     changes,
-    format_metric,
+    format_figure,
     metric_title,
     paper_record,
     shown_metrics,
@@ -45,7 +45,7 @@ def front_table(
     for row in rows:
         record = row.record
         mark = "●" if row.is_on_front else "○"
-        cells = [format_metric(name, record.value(name)) for name in columns.metrics]
+        cells = [format_figure(record, name) for name in columns.metrics]
         if paper is not None:
             cells.append(_against(row, paper, objectives))
         if any(trainings.values()):

@@ -7,11 +7,11 @@ import io
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, List, Mapping, Sequence
+from typing import Any, Iterable, List, Mapping, Sequence, Tuple
 
 import yaml
 
-from nas_edge.candidate.measurement import Measurement
+from nas_edge.candidate.measurement import Measurement, finite_number
 from nas_edge.study.run_folder import write_whole
 
 
@@ -82,7 +82,7 @@ def _draw_lines(
     """Draw those of ``train_accuracy``, ``peak_memory_bytes``, ... that the history has."""
     drawn: List[Any] = []
     for name, colour in colours.items():
-        rows = [(row["epoch"], row[f"{name}_{what}"]) for row in history if f"{name}_{what}" in row]
+        rows = _finite((row["epoch"], row.get(f"{name}_{what}")) for row in history)
         if rows:
             epochs, values = zip(*rows)
             drawn += axes.plot(epochs, [value / unit for value in values], color=colour, label=name)
@@ -91,6 +91,12 @@ def _draw_lines(
         axes.autoscale_view(scaley=False)
         drawn.append(axes.legend(frameon=False, loc="lower right"))
     return drawn
+
+
+def _finite(rows: Iterable[Tuple[Any, Any]]) -> List[Tuple[float, float]]:
+    """Return the pairs that are numbers: an evaluator of one's own may leave gaps."""
+    found = ((finite_number(epoch), finite_number(value)) for epoch, value in rows)
+    return [(epoch, value) for epoch, value in found if epoch is not None and value is not None]
 
 
 def _csv(history: Sequence[Mapping[str, Any]]) -> str:

@@ -11,13 +11,25 @@ import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Sequence, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 import numpy as np
 
-from nas_edge.data.decode import decode_image, upright_rgb
+from nas_edge.data.decode import Decoded, decode_image, decode_opened, size_problem
 from nas_edge.errors import DataError, EnvironmentProblem, StudyError
 from nas_edge.space.baselines import Network
+from nas_edge.study.classifier_facts import facts_in
 from nas_edge.study.run import Run
 from nas_edge.study.transfer_source import network_of_record, weights_file
 
@@ -50,7 +62,7 @@ class Classifier:
         """Return the classifier that `save` wrote.
 
         Raises:
-            StudyError: If the file holds none.
+            StudyError: If the file holds none, or was changed.
         """
         from nas_edge.training.weights import load_weights
 
@@ -60,8 +72,8 @@ class Classifier:
                 f"{path}: must be a classifier's file, but holds weights alone; open its run and "
                 "use load_classifier"
             )
-        names = tuple(saved.about["class_names"])
-        return _built(saved, names, int(saved.about["image_size"]), str(path))
+        facts = facts_in(saved.about, str(path))
+        return _built(saved, facts.class_names, facts.image_size, str(path))
 
     def save(self, path: Union[str, Path]) -> Path:
         """Write the classifier into one file and return its path.
@@ -89,13 +101,16 @@ class Classifier:
         """Return what the network takes each class for, shape (n, classes); rows sum to 1.
 
         Args:
-            images: Files, Pillow's images, or uint8 arrays of shape (h, w, 3); one or many.
+            images: Files, Pillow's images, or uint8 arrays of shape (h, w, 3); one or many, each
+                of a size that a study takes: 8 pixels a side and more.
         Raises:
-            DataError: If one of them cannot be used.
+            DataError: If one of them cannot be used; it is named by its file or its place.
         """
         import torch
 
-        pixels = [_pixels(image, self.image_size) for image in _listed(images)]
+        pixels = [
+            _pixels(image, self.image_size, place) for place, image in enumerate(_listed(images))
+        ]
         device = next(self.model.parameters()).device
         found = []
         with _evaluating(self.model), torch.inference_mode():
@@ -153,8 +168,19 @@ def load_classifier(run: Run, number: int) -> Classifier:
             f"{path}: must hold the weights of trial {number}, but holds another network's; train "
             "it anew in another folder"
         )
-    names = tuple(run.identity["data"]["classes"])
-    return _built(saved, names, int(run.identity["recipe"]["image_size"]), str(path))
+    facts = facts_in(_said_of_images(run), where)
+    return _built(saved, facts.class_names, facts.image_size, str(path))
+
+
+def _said_of_images(run: Run) -> Dict[str, Any]:
+    """Return what a study's identity says, by the names that a classifier has for it."""
+    data, recipe = run.identity["data"], run.identity["recipe"]
+    said: Dict[str, Any] = {}
+    if isinstance(data, Mapping) and "classes" in data:
+        said["class_names"] = data["classes"]
+    if isinstance(recipe, Mapping) and "image_size" in recipe:
+        said["image_size"] = recipe["image_size"]
+    return said
 
 
 def _built(
@@ -185,31 +211,45 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-def _listed(images: Union[OneImage, Sequence[OneImage]]) -> List[OneImage]:
+def _listed(images: Any) -> List[Any]:
+    """Return images, or what was given in their place, as a list."""
     if isinstance(images, (str, Path)) or hasattr(images, "convert"):
-        return [images]  # type: ignore[list-item]
-    if isinstance(images, np.ndarray) and images.ndim == 3:
         return [images]
+    if isinstance(images, np.ndarray) and images.ndim != 4:
+        return [images]
+    if isinstance(images, (bytes, bytearray)) or not isinstance(images, Iterable):
+        return [images]  # none, and said so by its kind
     return list(images)
 
 
-def _pixels(image: OneImage, size: int) -> np.ndarray:
+def _pixels(image: OneImage, size: int, place: int) -> np.ndarray:
     """Return an image as (size, size, 3) uint8, as the images of a study are read."""
+    if isinstance(image, (str, os.PathLike)):
+        name, decoded = str(image), decode_image(Path(image), size)
+    else:
+        name, decoded = f"image {place}", _decoded(image, size)
+    if isinstance(decoded, str):
+        raise DataError(f"{name}: {decoded}")
+    return decoded
+
+
+def _decoded(image: Any, size: int) -> Decoded:
+    """Return an image of Pillow's or an array as its file would be read, or why it is none."""
     from PIL import Image
 
-    if isinstance(image, (str, os.PathLike)):
-        decoded = decode_image(Path(image), size)
-        if isinstance(decoded, str):
-            raise DataError(f"{image}: {decoded}")
-        return decoded
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise DataError(
-                "an image must be a uint8 array of shape (h, w, 3), but got "
+            return (
+                "must be a uint8 array of shape (h, w, 3), but got "
                 f"{image.dtype} of shape {image.shape}"
             )
-        image = Image.fromarray(image)
-    return np.asarray(upright_rgb(image).resize((size, size), Image.Resampling.BILINEAR))
+        return size_problem(*image.shape[1::-1]) or decode_opened(Image.fromarray(image), size)
+    if isinstance(image, Image.Image):
+        return decode_opened(image, size)
+    return (
+        "must be a file's name, an image of Pillow's or a uint8 array of shape (h, w, 3), but got "
+        f"{type(image).__name__}"
+    )
 
 
 def _shares(logits: Tensor) -> Tensor:

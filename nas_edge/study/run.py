@@ -11,7 +11,7 @@ from nas_edge.study.identity import IDENTITY_ATTR, check_versions
 from nas_edge.study.optuna_import import import_optuna
 from nas_edge.study.reading import read_trials
 from nas_edge.study.records import TrialRecord, front_of, records_of, to_frame
-from nas_edge.study.run_folder import RunFolder, open_folder
+from nas_edge.study.run_folder import RunFolder, check_place, open_folder
 from nas_edge.study.storage import open_storage, storage_errors
 
 
@@ -72,10 +72,12 @@ def open_run(path: Union[str, Path]) -> Run:
 
     Raises:
         StudyError: If there is no run, or one of another version.
+        ConfigError: If a database URL cannot name its path.
         EnvironmentProblem: If its storage cannot be reached.
     """
     optuna = import_optuna()
     folder = open_folder(Path(path))
+    check_place(folder.path, "give it another name")
     if folder.storage_url is None and not (folder.path / "study.db").exists():
         if any((folder.path / "candidates").glob("*/measurement.json")):
             raise EnvironmentProblem(

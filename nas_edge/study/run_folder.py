@@ -108,6 +108,20 @@ class RunFolder:
             lock.release()
 
 
+def check_place(path: Path, advice: str) -> None:
+    """See that a database URL can name a run's folder.
+
+    Raises:
+        ConfigError: If it cannot.
+    """
+    place = str(path.resolve())
+    if "?" in place or not place.isprintable():
+        raise ConfigError(
+            f"{place.encode('utf-8', 'replace').decode()}: the path of a run's folder must have no "
+            f"'?' and only characters that can be printed; {advice}"
+        )
+
+
 def create_or_open(path: Path, study_name: str, storage_url: Optional[str]) -> RunFolder:
     """Return the run folder, made if it is not there.
 
@@ -116,12 +130,7 @@ def create_or_open(path: Path, study_name: str, storage_url: Optional[str]) -> R
         ConfigError: If a database URL cannot name its path.
         EnvironmentProblem: If it cannot be written.
     """
-    place = str(path.resolve())
-    if "?" in place or not place.isprintable():
-        raise ConfigError(
-            f"{place.encode('utf-8', 'replace').decode()}: the path of a run's folder must have no "
-            "'?' and only characters that can be printed; use --out"
-        )
+    check_place(path, "use --out")
     try:
         folder = _find_or_make(path, study_name, storage_url)
     except OSError as err:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping
 
-from torch import Tensor
+from torch import Tensor, isfinite
 
 from nas_edge.errors import SpaceError, StudyError
 from nas_edge.space.baselines import Network, network_from_dict
@@ -35,20 +35,28 @@ def load_weights(path: Path) -> SavedWeights:
     """Return what `save_weights` wrote.
 
     Raises:
-        StudyError: If there is no whole file of that kind.
+        StudyError: If there is no whole file of that kind, or a weight is NaN or infinite.
     """
     saved = load_checkpoint(path)
     if saved is None or not {"architecture", "model"} <= set(saved):
         raise _refusal(path, "is damaged" if path.is_file() else "there is no such file")
     state = saved["model"]
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not _is_state(state):
         raise _refusal(path, "holds something else")
+    if not all(bool(isfinite(tensor).all()) for tensor in state.values()):
+        raise _refusal(path, "some of them are NaN or infinite")
     try:
         network = network_from_dict(saved["architecture"])
     except SpaceError as err:
         raise StudyError(f"{path}: {err}") from err
     about = {key: value for key, value in saved.items() if key not in ("architecture", "model")}
     return SavedWeights(network, state, about)
+
+
+def _is_state(state: Any) -> bool:
+    return isinstance(state, Mapping) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
+    )
 
 
 def _refusal(path: Path, what: str) -> StudyError:

@@ -61,6 +61,8 @@ def test_web_pages_of_others_are_turned_away(serve, run_folder):
     assert get(page, Host="localhost:9999")[0] == 200  # through a tunnel
     assert get(page, Host="evil.example")[0] == 403
     assert get(page, Origin="http://evil.example")[0] == 403
+    assert get(page, Host="[")[0] == 403
+    assert get(page, Origin="http://[")[0] == 403
 
 
 def test_taken_port_is_refused_if_asked_for_and_passed_over_if_not(serve, run_folder, taken_port):

@@ -208,7 +208,7 @@ def test_markdown_is_a_table_with_its_notes_under_it():
     lines = markdown_view(EXAMPLE).splitlines()
 
     assert lines == [
-        "**A & B\\_1 ¹**",
+        "**A \\& B\\_1 ¹**",
         "",
         "| Model | Of | 100% | none |",
         "| --- | --- | ---: | ---: |",
@@ -220,7 +220,7 @@ def test_markdown_is_a_table_with_its_notes_under_it():
         "",
         "² another",
         "",
-        "a remark: $5 {x}",
+        "a remark: \\$5 \\{x\\}",
     ]
 
 
@@ -229,7 +229,7 @@ def test_latex_escapes_what_it_would_read_as_commands():
 
     assert r"\caption{A \& B\_1 \textsuperscript{1}}" in text
     assert r"\begin{tabular}{llrr}" in text
-    assert r"a|b & paper & 96.16\%$\downarrow$ \textsuperscript{12} & -- \\" in text
+    assert r"a$|$b & paper & 96.16\%$\downarrow$ \textsuperscript{12} & -- \\" in text
     assert r"c & x & 1 $\pm$ 2 & -- \\" in text
     assert r"a remark: \$5 \{x\}" in text
     assert text.count(r"\hline") == 4

@@ -18,9 +18,13 @@ def run(made_up_run, tmp_path):
     return made_up_run(20, tmp_path / "run")
 
 
+def named(run, name):
+    return replace(run, folder=replace(run.folder, study_name=name))
+
+
 def test_markdown_has_a_line_a_row_and_escapes_names(run):
-    named = replace(run.records[0], reference="a|b_c")
-    text = table_text([replace(run, records=(named, *run.records[1:]))], "md")
+    odd = replace(run.records[0], reference="a|b_c")
+    text = table_text([replace(run, records=(odd, *run.records[1:]))], "md")
     rows = front_rows(run.records, run.objectives)
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == len(rows) + 2
@@ -30,13 +34,37 @@ def test_markdown_has_a_line_a_row_and_escapes_names(run):
 
 
 def test_latex_is_balanced_and_escapes_what_would_be_a_command(run):
-    named = replace(run.records[0], reference=r"100% \input{x}_$")
-    text = table_text([replace(run, records=(named, *run.records[1:]))], "latex")
+    odd = replace(run.records[0], reference=r"100% \input{x}_$")
+    text = table_text([replace(run, records=(odd, *run.records[1:]))], "latex")
     assert r"100\% \textbackslash{}input\{x\}\_\$" in text
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
     (columns,) = [line for line in text.splitlines() if line.startswith(r"\begin{tabular}")]
     width = len(columns[len(r"\begin{tabular}{") : -1])
     assert {line.replace(r"\&", "").count("&") for line in body} == {width - 1}
+
+
+ODD_NAMES = ["[b]", "*c", "&amp;", "a\x00b\x1b[31m\x7f\x85c", "- d", "1. e", "\udcff"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_text_is_the_text_that_markdown_shows(run, name):
+    markdown_it = pytest.importorskip("markdown_it")
+    odd = replace(run, records=(replace(run.records[0], reference=name), *run.records[1:]))
+    text = table_text([named(odd, name)], "md")
+    shown = markdown_it.MarkdownIt().enable("table").render(text)
+    root = ElementTree.fromstring(f"<page>{shown}</page>")
+    plain = {"a\x00b\x1b[31m\x7f\x85c": "a b [31m c", "\udcff": "\ufffd"}.get(name, name)
+    assert plain in ["".join(cell.itertext()) for cell in root.iter("td")]
+    assert "".join(root.find("p").itertext()).startswith(f"{plain} on made-up machine")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_no_line_of_latex_is_an_argument_of_the_one_before(run, name):
+    odd = replace(run, records=(replace(run.records[0], reference=name), *run.records[1:]))
+    text = table_text([named(odd, name)], "latex")
+    assert not [line for line in text.splitlines() if line.startswith(("[", "*"))]
+    assert text.isprintable() or set(filter(lambda c: not c.isprintable(), text)) == {"\n"}
+    text.encode()
 
 
 def test_csv_of_several_runs_names_the_run_of_each_row(run, made_up_run, tmp_path):
@@ -75,10 +103,33 @@ def test_svg_is_xml_whose_texts_are_texts_and_the_same_every_time(run, tmp_path)
 
 
 def test_a_name_with_a_formula_is_drawn_as_it_is(run, tmp_path):
-    named = replace(run.records[0], reference=r"$\frac{$")
-    odd = replace(run, records=(named, *run.records[1:]))
-    svg = write_format([odd], "svg", tmp_path / "a.svg").read_text("utf-8")
+    odd = replace(run.records[0], reference=r"$\frac{$")
+    drawn = replace(run, records=(odd, *run.records[1:]))
+    svg = write_format([drawn], "svg", tmp_path / "a.svg").read_text("utf-8")
     assert r"$\frac{$" in svg
+
+
+def test_every_run_is_named_and_looks_like_no_other(run, tmp_path):
+    names = ["_under", "_child0", r"a$\frac{$", *"defghijklm"]
+    svg = write_format([named(run, name) for name in names], "svg", tmp_path / "a.svg")
+    root = ElementTree.fromstring(svg.read_bytes())
+    space = "{http://www.w3.org/2000/svg}"
+    (legend,) = [node for node in root.iter(f"{space}g") if node.get("id") == "legend_1"]
+    texts = ["".join(node.itertext()).strip() for node in legend.iter(f"{space}text")]
+    shapes = {node.get("id"): node.get("d") for node in root.iter(f"{space}path")}
+    marks = [
+        (shapes[node.get("{http://www.w3.org/1999/xlink}href")[1:]], node.get("style"))
+        for node in legend.iter(f"{space}use")
+    ]
+    assert texts[: len(names)] == names
+    assert len(set(marks[: len(names)])) == len(names)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_picture_is_xml_whatever_names_hold(run, tmp_path, name):
+    odd = replace(run, records=(replace(run.records[0], reference=name), *run.records[1:]))
+    svg = write_format([named(odd, name), named(run, "b")], "svg", tmp_path / "a.svg")
+    assert "peak training memory" in "".join(ElementTree.fromstring(svg.read_bytes()).itertext())
 
 
 def test_a_name_sits_at_its_own_point(run, tmp_path):

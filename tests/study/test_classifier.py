@@ -121,6 +121,7 @@ def test_no_image_is_no_row(pictures):
 
 def test_what_is_no_image_is_named(tmp_path):
     classifier = classifier_of(2)
+    whole = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
     (tmp_path / "note.png").write_text("no image")
     with pytest.raises(DataError, match=r"note\.png: is not an image"):
         classifier.predict(tmp_path / "note.png")
@@ -128,6 +129,40 @@ def test_what_is_no_image_is_named(tmp_path):
         classifier.predict(np.zeros((SIZE, SIZE, 3)))
     with pytest.raises(DataError, match=r"but got uint8 of shape \(32, 32\)"):
         classifier.predict([np.zeros((SIZE, SIZE), dtype=np.uint8)])
+    with pytest.raises(DataError, match=r"image 1: .*but got uint8 of shape \(32, 32\)"):
+        classifier.predict([whole, np.zeros((SIZE, SIZE), dtype=np.uint8)])
+    for other in (None, b"bytes", 7, torch.zeros(3, SIZE, SIZE), [None]):
+        kind = "NoneType" if other == [None] else type(other).__name__
+        with pytest.raises(DataError, match=f"image 0: must be a file's name.*but got {kind}"):
+            classifier.predict(other)
+
+
+def test_a_cut_off_file_is_named_also_where_pillow_opened_it(pictures, tmp_path):
+    classifier = classifier_of(2)
+    Image.fromarray(pictures[0]).save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:900])
+
+    with pytest.raises(DataError, match=r"cut\.png: cannot be decoded"):
+        classifier.predict(tmp_path / "cut.png")
+    with Image.open(tmp_path / "cut.png") as cut, pytest.raises(
+        DataError, match="image 0: cannot be decoded"
+    ):
+        classifier.predict(cut)
+
+
+@pytest.mark.parametrize(("height", "width"), [(7, 50), (50, 7), (1, 1), (0, 50)])
+def test_an_image_that_is_too_small_is_refused_in_every_form(tmp_path, height, width):
+    classifier = classifier_of(2)
+    small = np.zeros((height, width, 3), dtype=np.uint8)
+    says = f"must be at least 8 pixels a side, but is {width}x{height}"
+
+    with pytest.raises(DataError, match=says):
+        classifier.probabilities(small)
+    if height:
+        Image.fromarray(small).save(tmp_path / "small.png")
+        for form in (Image.fromarray(small), tmp_path / "small.png"):
+            with pytest.raises(DataError, match=says):
+                classifier.probabilities(form)
 
 
 @pytest.mark.parametrize("num_classes", [2, 7])
@@ -158,6 +193,29 @@ def test_files_that_hold_something_else_are_told_apart(tmp_path):
         Classifier.load(other.save(tmp_path / "other.pt"))
     with pytest.raises(EnvironmentProblem, match="cannot be written"):
         other.save(tmp_path / "no folder" / "mine.pt")
+
+
+CHANGED = {
+    "image_size must be a whole number": {"image_size": "big"},
+    "image_size must be at least 8, but got 0": {"image_size": 0},
+    "image_size must be at least 8, but got -3": {"image_size": -3},
+    "image_size must be at most 2048": {"image_size": 10**7},
+    "class_names must be a list, but got 5": {"class_names": 5},
+    'class_names must be a list, but got "abc"': {"class_names": "abc"},
+    "class_names.0 must be a text": {"class_names": [1, 2, 3]},
+    "class_names must have at least 2 entries": {"class_names": ["a"]},
+    "but holds something else": {"model": {1: torch.zeros(2)}},
+    "some of them are NaN or infinite": {"model": {"head.bias": torch.tensor([0.0, np.nan, 1.0])}},
+}
+
+
+@pytest.mark.parametrize("says", CHANGED)
+def test_a_file_that_was_changed_is_refused_in_one_line(tmp_path, says):
+    path = classifier_of(3).save(tmp_path / "mine.pt")
+    torch.save({**torch.load(path, weights_only=True), **CHANGED[says]}, path)
+
+    with pytest.raises(StudyError, match=rf"mine\.pt: .*{says}"):
+        Classifier.load(path)
 
 
 class OneNetwork:
@@ -210,6 +268,11 @@ def test_a_candidate_of_a_run_comes_with_classes_and_image_size(pictures, tmp_pa
         load_classifier(replace(run, records=(unfinished,)), 0)
     with pytest.raises(StudyError, match=r"run:0: its study must say which classes"):
         load_classifier(replace(run, identity={}), 0)
+    save_weights(
+        run.folder.candidate(0) / "weights.pt", NETWORK.to_dict(), known.model.state_dict()
+    )
+    with pytest.raises(StudyError, match=r"run:0: class_names is missing"):
+        load_classifier(replace(run, identity={"data": {}, "recipe": identity["recipe"]}), 0)
 
     assert (classifier.class_names, classifier.image_size) == (("good", "bad", "odd"), SIZE)
     assert np.array_equal(classifier.probabilities(pictures), known.probabilities(pictures))

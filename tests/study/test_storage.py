@@ -210,6 +210,15 @@ def test_folder_that_is_not_utf8_is_refused(tmp_path, letters, table):
         run_study(letters, table, out=os.fsdecode(os.fsencode(tmp_path) + b"/b\xff"))
 
 
+@pytest.mark.parametrize("name", [b"r\xff", b"r?x", b"r\x1b"])
+def test_run_that_was_moved_where_no_url_leads_is_refused(tmp_path, letters, table, name):
+    run_study(letters, table, trials=1, out=tmp_path / "run")
+    moved = tmp_path / os.fsdecode(name)
+    (tmp_path / "run").rename(moved)
+    with pytest.raises(ConfigError, match="can be printed; give it another name"):
+        open_run(moved)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
 def test_those_that_make_one_sqlite_storage_at_once_all_get_it(tmp_path):
     # Again and again in the same processes, which are in step: the moment is short.
