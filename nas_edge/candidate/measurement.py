@@ -130,7 +130,7 @@ class Measurement:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether the training was stopped on purpose: it has no final accuracy."""
+        """Whether the training was stopped on purpose, so that it has no final accuracy."""
         return self.outcome == STOPPED
 
     @property

@@ -69,6 +69,7 @@ memory_limit: 1234567.89KiB
 memory_saver: unit
 accuracy_frontier: 0.123
 sampler: {name: nsga3, startup_trials: 4, population: 6}
+pruner: {name: screen, start: 0.2, confidence: 0.8, min_curves: 5, audit: 0.25, promote: 0.4}
 seed: 11
 limits: {candidate_time: 3.7min, silence: 0.00001s}
 artifacts: {weights: true}
