@@ -128,7 +128,7 @@ class Tables:
             **head,
             "outcome": measured.outcome,
             "test_accuracy": f"{values.get('test_accuracy', float('nan')):.5g}",
-            "latency_ms": f"{1000 * values['latency']:.4g}" if "latency" in values else "",
+            "latency_ms": f"{values['latency']:.4g}" if "latency" in values else "",
             "device": measured.device["name"],
             "torch": versions.get("torch", ""),
         }

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from nas_edge.models.xception import build_model
     from nas_edge.paper.frames import published_cells, published_tables
     from nas_edge.paper.side_by_side import compare_with_paper
-    from nas_edge.report.finalists import finalists_frame
     from nas_edge.report.frames import (
         cost_frame,
         estimate_frame,
+        finalists_frame,
         front_frame,
         importance_frame,
         metrics_frame,
@@ -77,7 +77,7 @@ _HOMES = {
     "draw_architecture": "nas_edge.space.drawing",
     "estimate_cost": "nas_edge.candidate.estimate",
     "estimate_frame": "nas_edge.report.frames",
-    "finalists_frame": "nas_edge.report.finalists",
+    "finalists_frame": "nas_edge.report.frames",
     "finalize_run": "nas_edge.study.finalists",
     "front_frame": "nas_edge.report.frames",
     "importance_frame": "nas_edge.report.frames",

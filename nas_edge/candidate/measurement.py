@@ -75,7 +75,8 @@ class Measurement:
         wall_s: How long all of it took.
         details: Plain data that explains the figures, e.g. the epoch it was resumed from.
     Raises:
-        ValueError: If the outcome is unknown, or a figure is NaN or infinite.
+        ValueError: If the outcome is unknown, a figure or the time is NaN or infinite, or a part
+            is of another form than said.
     """
 
     outcome: str = FINISHED
@@ -96,6 +97,16 @@ class Measurement:
         for name, metric in self.metrics.items():
             if not math.isfinite(metric.value):
                 raise ValueError(f"metric {name} must be finite, but got {metric.value!r}")
+        if not math.isfinite(self.wall_s) or self.wall_s < 0:
+            raise ValueError(f"wall_s must be finite and not negative, but got {self.wall_s!r}")
+        for row in self.history:
+            if not isinstance(row, Mapping):
+                raise ValueError(f"history must be rows of names and values, but got {row!r}")
+        for name in ("device", "versions", "details"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ValueError(
+                    f"{name} must have names and values, but got {getattr(self, name)!r}"
+                )
 
     @classmethod
     def of(cls, source: str = "given", **values: float) -> Measurement:

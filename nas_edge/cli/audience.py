@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional, Union
 
@@ -24,6 +22,7 @@ from nas_edge.cli.next_steps import (
 )
 from nas_edge.cli.progress import progress_for
 from nas_edge.cli.standing import Standing, updated
+from nas_edge.cli.streams import drop_unwritable, say
 from nas_edge.errors import NasEdgeError
 from nas_edge.report.rows import outcome_counts
 
@@ -41,6 +40,11 @@ class _Follower:
         self._kind = kind
         self._folder: Optional[Path] = None
         self._standing = Standing()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the study came to its end by itself."""
+        return bool(self._standing.why)
 
     def _hear(self, event: Event) -> None:
         self._standing = updated(self._standing, event, 0.0)
@@ -172,7 +176,7 @@ class Machine(_Follower):
         try:
             self._lines.send(end)
         except BrokenPipeError:  # Ctrl-C ended the reader, too
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            drop_unwritable()
 
 
 Audience = Union[People, Machine]
@@ -188,21 +192,30 @@ def told_to(audience: Audience) -> Iterator[None]:
     """Have every end that a study did not come to by itself told, and pass it on.
 
     Raises:
-        KeyboardInterrupt: If Ctrl-C or SIGTERM came, whatever a library made of it.
+        KeyboardInterrupt: If a signal came, whatever a library made of it, or if the reader of the
+            output went away before the study's end.
     """
     with heard_interrupts() as was_interrupted:
         try:
             yield
         except KeyboardInterrupt:
-            audience.interrupted()
+            _tell_interrupt(audience)
             raise
         except Exception as err:
-            if was_interrupted():
-                audience.interrupted()
+            is_left_alone = isinstance(err, BrokenPipeError) and not audience.has_ended
+            if is_left_alone:
+                say("nobody reads the output any more")
+            if is_left_alone or was_interrupted():
+                _tell_interrupt(audience)
                 raise KeyboardInterrupt from err
-            if not isinstance(err, BrokenPipeError):  # else nobody is there
+            if not isinstance(err, BrokenPipeError):  # else the tables had a reader who has enough
                 _tell_error(audience, err)
             raise
+
+
+def _tell_interrupt(audience: Audience) -> None:
+    with contextlib.suppress(OSError):  # the terminal may have gone
+        audience.interrupted()
 
 
 def _tell_error(audience: Audience, err: Exception) -> None:

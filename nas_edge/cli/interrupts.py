@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both end a command as Ctrl-C does."""
+"""Ctrl-C, SIGTERM and SIGHUP: each ends a command as Ctrl-C does."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ def interrupt(*_: Any) -> None:
 
 @contextlib.contextmanager
 def heard_interrupts() -> Iterator[Callable[[], bool]]:
-    """Have both signals raise KeyboardInterrupt, and yield what tells whether one came.
+    """Have each signal raise KeyboardInterrupt, and yield what tells whether one came.
 
     A library that was at work may turn the interrupt into an error of its own, as pydantic does in
-    a serializer. Ctrl-C stays ignored where it is, e.g. in a script's background job.
+    a serializer. Ctrl-C stays ignored where it is, e.g. in a script's background job, and so does
+    the end of the terminal (SIGHUP) under nohup.
     """
     came: List[int] = []
 
@@ -28,6 +29,8 @@ def heard_interrupts() -> Iterator[Callable[[], bool]]:
     numbers = [signal.SIGTERM]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         numbers.append(signal.SIGINT)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, hear) for number in numbers}
     try:
         yield lambda: bool(came)

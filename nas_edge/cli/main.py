@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 from typing import Any, Optional, Tuple
 
 import click
 
-from nas_edge.errors import NasEdgeError
+from nas_edge.cli.streams import drop_unwritable, is_of_output, prepare_streams, say
+from nas_edge.errors import EnvironmentProblem, NasEdgeError
 from nas_edge.version import __version__
 
 SAVER_NAMES = ("none", "optimizer", "unit", "unit+optimizer", "block", "block+optimizer")
@@ -28,7 +27,7 @@ class _Group(click.Group):
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
-        _replace_what_stdout_cannot_say()
+        prepare_streams()
         try:
             return super().invoke(ctx)
         except click.UsageError as err:
@@ -36,14 +35,28 @@ class _Group(click.Group):
         except NasEdgeError as err:
             if ctx.params.get("debug"):
                 raise
-            click.echo(f"nas-edge: error: {' '.join(str(err).split())}", err=True)
-            ctx.exit(err.exit_code)
+            self._end(ctx, f"error: {' '.join(str(err).split())}", err.exit_code)
         except KeyboardInterrupt:
-            click.echo("nas-edge: interrupted", err=True)
-            ctx.exit(130)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._end(ctx, "interrupted", 130)
+        except SystemExit as end:  # rich makes one of a reader who has enough
+            if not isinstance(end.__context__, BrokenPipeError):
+                raise
             ctx.exit(0)
+        except OSError as err:
+            if ctx.params.get("debug") or not is_of_output(err):
+                raise
+            if isinstance(err, BrokenPipeError):  # the reader has enough
+                drop_unwritable()
+                ctx.exit(0)
+            why = f"error: the output cannot be written ({err.strerror or err}); "
+            again = "mend that and run the same command again"
+            self._end(ctx, why + again, EnvironmentProblem.exit_code)
+
+    @staticmethod
+    def _end(ctx: click.Context, text: str, exit_code: int) -> None:
+        say(f"nas-edge: {text}")
+        drop_unwritable()
+        ctx.exit(exit_code)
 
 
 def _raise_in_one_line(err: click.UsageError, ctx: click.Context) -> None:
@@ -70,16 +83,6 @@ def _not_empty(_: click.Context, __: click.Parameter, value: Optional[str]) -> O
     if value == "":
         raise click.BadParameter("must not be empty")
     return value
-
-
-def _replace_what_stdout_cannot_say() -> None:
-    """See that a sign outside of a terminal's encoding becomes "?" and ends no study.
-
-    In UTF-8 that is a file's name of another encoding.
-    """
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None and sys.stdout.errors == "strict":
-        reconfigure(errors="replace")
 
 
 def _events_option(command: Any) -> Any:

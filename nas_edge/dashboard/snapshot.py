@@ -8,6 +8,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple
 from nas_edge.errors import StudyError
 from nas_edge.study import records as attrs
 from nas_edge.study.identity import IDENTITY_ATTR
+from nas_edge.study.reading import trials_of
 from nas_edge.study.records import TrialRecord, comparable, records_of
 
 
@@ -63,7 +64,7 @@ def take_snapshot(study: Any, where: Optional[str], task: str = "") -> Snapshot:
 
     A study object that is kept reads a finished trial once.
     """
-    trials = study.get_trials(deepcopy=False)
+    trials = trials_of(study)
     return Snapshot(
         study._study_id,
         study.study_name,

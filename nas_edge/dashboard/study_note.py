@@ -44,9 +44,15 @@ def study_note(snapshot: Snapshot) -> str:
 
 
 def with_kept(note: str, stored: str) -> str:
-    """Return a new note, with what a reader wrote below the line of the stored one."""
+    """Return a new note, with what a reader wrote below the line of the stored one.
+
+    A stored note without the line is a reader's own, or was changed by one: it is kept whole.
+    """
     rule = f"\n\n---\n\n{KEPT_BELOW}"
-    return note + rule + stored.partition(KEPT_BELOW)[2]
+    _, line, kept = stored.partition(KEPT_BELOW)
+    if not line and stored.strip():
+        kept = f"\n\n{stored}"
+    return note + rule + kept
 
 
 def _front(snapshot: Snapshot) -> str:

@@ -73,9 +73,10 @@ class Notebook:
         from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 
         figures = study_plots(snapshot, self.accuracy_frontier)
-        stored = get_note(self.study)
-        note = with_kept(study_note(snapshot), stored)
+        note = study_note(snapshot)
         with self._writing():
+            stored = get_note(self.study)  # within, so that nobody's edit is overwritten unread
+            note = with_kept(note, stored)
             if note != stored:
                 save_note(self.study, note)
             for name, figure in figures.items():

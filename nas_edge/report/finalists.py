@@ -159,41 +159,6 @@ def best_finalist(found: Finalists) -> Optional[FinalistRow]:
     return max(rivals, key=lambda row: row.probability or 0.0) if rivals else None
 
 
-def finalists_frame(run: Run) -> Any:
-    """Return a run's finalists as a pandas DataFrame, from the least memory on; columns with units.
-
-    ``test_accuracy`` is a mean over ``num_seeds`` trainings from new seeds, ``test_accuracy_low``
-    and ``..._high`` the ends of Student's 95% interval (missing for one seed). The column
-    ``probability_dominates`` says how probably a network dominates the paper's configuration: 0
-    where its memory is not lower, else the probability that its mean accuracy is not below
-    (Welch's t). Empty where `nas_edge.finalize_run` has trained nothing yet.
-    """
-    import pandas as pd
-
-    columns = ["number", "name", "on_front", "num_seeds"]
-    columns += [f"{name}{end}" for name in ACCURACIES for end in ("", "_low", "_high")]
-    columns += ["peak_memory_mib", "wall_s", "probability_dominates"]
-    found = finalists_of(run)
-    rows = [] if found is None else [_frame_row(row) for row in found.rows]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _frame_row(row: FinalistRow) -> Dict[str, Any]:
-    figures: Dict[str, Any] = {}
-    for name, mean in row.means.items():
-        figures.update({name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high})
-    return {
-        "number": row.number,
-        "name": row.name,
-        "on_front": row.is_on_front,
-        "num_seeds": len(row.seeds),
-        **figures,
-        "peak_memory_mib": None if row.peak_bytes is None else row.peak_bytes / 2**20,
-        "wall_s": row.wall_s,
-        "probability_dominates": row.probability,
-    }
-
-
 def _by_network(records: Sequence[TrialRecord]) -> Dict[str, List[TrialRecord]]:
     groups: Dict[str, List[TrialRecord]] = {}
     for record in records:

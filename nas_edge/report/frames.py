@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping
 from nas_edge.candidate.estimate import estimate_cost
 from nas_edge.candidate.measurement import METRICS
 from nas_edge.config.study import RecipeConfig
+from nas_edge.report.finalists import ACCURACIES, FinalistRow, finalists_of
 from nas_edge.report.learned import importances, shared_choices
 from nas_edge.report.rows import format_metric, front_rows, metric_title, shown_metrics
 from nas_edge.space.architecture import Architecture
@@ -42,6 +43,25 @@ def front_frame(run: Run) -> Any:
             }
         )
     return pd.DataFrame(rows, columns=["number", "name", "on_front", "against_paper", *columns])
+
+
+def finalists_frame(run: Run) -> Any:
+    """Return a run's finalists as a pandas DataFrame, from the least memory on; columns with units.
+
+    ``test_accuracy`` is a mean over ``num_seeds`` trainings from new seeds, ``test_accuracy_low``
+    and ``..._high`` the ends of Student's 95% interval (missing for one seed). The column
+    ``probability_dominates`` says how probably a network dominates the paper's configuration: 0
+    where its memory is not lower, else the probability that its mean accuracy is not below
+    (Welch's t). Empty where `nas_edge.finalize_run` has trained nothing yet.
+    """
+    import pandas as pd
+
+    columns = ["number", "name", "on_front", "num_seeds"]
+    columns += [f"{name}{end}" for name in ACCURACIES for end in ("", "_low", "_high")]
+    columns += ["peak_memory_mib", "wall_s", "probability_dominates"]
+    found = finalists_of(run)
+    rows = [] if found is None else [_finalist_row(row) for row in found.rows]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def metrics_frame(record: TrialRecord) -> Any:
@@ -135,6 +155,22 @@ def cost_frame(
             }
         )
     return pd.DataFrame(rows)
+
+
+def _finalist_row(row: FinalistRow) -> Dict[str, Any]:
+    figures: Dict[str, Any] = {}
+    for name, mean in row.means.items():
+        figures.update({name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high})
+    return {
+        "number": row.number,
+        "name": row.name,
+        "on_front": row.is_on_front,
+        "num_seeds": len(row.seeds),
+        **figures,
+        "peak_memory_mib": None if row.peak_bytes is None else row.peak_bytes / _MIB,
+        "wall_s": row.wall_s,
+        "probability_dominates": row.probability,
+    }
 
 
 def _columns_of(run: Run, metrics: List[str]) -> List[str]:

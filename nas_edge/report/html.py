@@ -55,12 +55,7 @@ def write_out(out: Path, content: Union[str, bytes]) -> None:
     path = checked_out(out)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, bytes):
-            partial = path.with_name(f".{path.name}.partial")
-            partial.write_bytes(content)
-            os.replace(partial, path)
-        else:
-            write_whole(path, content)
+        write_whole(path, content)
     except OSError as err:
         raise unwritable(path, err) from err
 

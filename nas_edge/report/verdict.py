@@ -207,14 +207,16 @@ def _once(chance: Optional[Chance]) -> str:
 
 
 def _over_seeds(run: Run, runs: Sequence[Run], best: TrialRecord, paper: TrialRecord) -> str:
-    """The gain over those runs that differ in the seed alone and trained both networks."""
+    """The gain over runs, each of another seed and alike in all else, that trained both."""
     pairs: List[Tuple[TrialRecord, TrialRecord]] = [(best, paper)]
+    counted = [run]  # a copy of a run is no further sample
     for other in runs:
-        if other is run or not differ_in_seed_alone(run, other):
+        if not all(differ_in_seed_alone(one, other) for one in counted):
             continue
         found = {r.key: r for r in other.records if r.measurement.is_finished}
         if best.key in found and paper.key in found:
             pairs.append((found[best.key], found[paper.key]))
+            counted.append(other)
     try:
         comparable([record for pair in pairs for record in pair], run.objectives)
     except StudyError:

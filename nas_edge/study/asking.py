@@ -14,6 +14,7 @@ from typing import Any, List, Mapping, Tuple
 from nas_edge.errors import SpaceError, StudyError
 from nas_edge.study import records as attrs
 from nas_edge.study.draw import draw_unseen
+from nas_edge.study.reading import trials_of
 from nas_edge.study.samplers import build_sampler, trial_seed
 from nas_edge.study.session import Session
 
@@ -28,7 +29,7 @@ def enqueue_references(session: Session) -> None:
     references: Mapping[str, Any] = getattr(session.space, "references", {})
     there = {
         trial.user_attrs[attrs.REFERENCE]: trial.user_attrs.get(attrs.KEY)
-        for trial in session.study.get_trials(deepcopy=False)
+        for trial in trials_of(session.study)
         if attrs.REFERENCE in trial.user_attrs and not _is_lost(session, trial)
     }
     for name, point in references.items():
@@ -55,7 +56,7 @@ def cut_off_trials(session: Session) -> List[Tuple[Any, Any]]:
 
     states = (optuna.trial.TrialState.RUNNING,)
     cut_off = []
-    for frozen in session.study.get_trials(deepcopy=False, states=states):
+    for frozen in trials_of(session.study, states):
         worker = frozen.user_attrs.get(attrs.WORKER, session.folder.worker)
         if worker != session.folder.worker or _is_orphan(session, frozen):
             continue
@@ -71,7 +72,7 @@ def cut_off_trials(session: Session) -> List[Tuple[Any, Any]]:
 
 def ask(session: Session) -> Tuple[Any, Any]:
     """Return a new trial and its point."""
-    _set_sampler(session, len(session.study.get_trials(deepcopy=False)))
+    _set_sampler(session, len(trials_of(session.study)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trial = session.study.ask()

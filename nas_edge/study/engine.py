@@ -90,7 +90,7 @@ def run_study(
         EnvironmentProblem: If the disk, folder or storage fails; the same call goes on later.
     """
     folder = create_or_open(Path(out), name or Path(out).resolve().name, storage)
-    with folder.locked():
+    with folder.locked(), logged(folder.path / "log.txt", on_event) as heard:
         return run_in(
             folder,
             space,
@@ -101,7 +101,7 @@ def run_study(
             seed=seed,
             time_budget_s=time_budget_s,
             identity=identity,
-            on_event=logged(folder.path / "log.txt", on_event),
+            on_event=heard,
         )
 
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Iterator, Optional
 
 Event = Dict[str, Any]
 _LEFT_OUT = ("step", "probe", "known")  # too often, or told by other lines
 
 
-def logged(path: Path, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Return a listener that writes each event to a log file and passes it on.
+class _ListenerError(Exception):
+    """Carries a listener's error past those who turn an error of a file into one of the study."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextlib.contextmanager
+def logged(path: Path, on_event: Callable[[Event], None]) -> Iterator[Callable[[Event], None]]:
+    """Yield a listener that writes each event to a log file and passes it on.
+
+    What ``on_event`` raises leaves the block as it is: its full disk is not the study's.
 
     Args:
         path: The file; lines are added at its end.
@@ -23,9 +35,18 @@ def logged(path: Path, on_event: Callable[[Event], None]) -> Callable[[Event], N
         if event["event"] not in _LEFT_OUT:
             with open(path, "a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {_line(event)}\n")
-        on_event(event)
+        try:
+            on_event(event)
+        except Exception as err:
+            raise _ListenerError(err) from err
 
-    return listen
+    raised: Optional[Exception] = None
+    try:
+        yield listen
+    except _ListenerError as err:
+        raised = err.error
+    if raised is not None:
+        raise raised
 
 
 def _line(event: Event) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
+
+from nas_edge.errors import StudyError
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,32 @@ class StoredTrial:
     user_attrs: Dict[str, Any] = field(default_factory=dict)
 
 
+def damaged_trial(which: str, err: Exception) -> StudyError:
+    """Return the error that says which trial's attributes something else has changed."""
+    return StudyError(
+        f"{which}: what the storage holds of its measurement is damaged "
+        f"({type(err).__name__}: {err}); restore the storage, or delete this trial from it"
+    )
+
+
+def trials_of(study: Any, states: Optional[Sequence[Any]] = None) -> List[Any]:
+    """Return a study's trials as Optuna reads them.
+
+    Raises:
+        StudyError: If one of them is damaged.
+    """
+    try:
+        return list(study.get_trials(deepcopy=False, states=states))
+    except json.JSONDecodeError as err:
+        raise damaged_trial("one of the trials", err) from err
+
+
 def read_trials(study: Any, storage: Any) -> Sequence[Any]:
-    """Return a study's trials by number."""
+    """Return a study's trials by number.
+
+    Raises:
+        StudyError: If one of them is damaged.
+    """
     import sqlalchemy
 
     try:
@@ -39,13 +65,20 @@ def read_trials(study: Any, storage: Any) -> Sequence[Any]:
         )
         engine = storage.engine
     except (ImportError, AttributeError):
-        return list(study.get_trials(deepcopy=False))
+        return trials_of(study)
     found: Dict[int, StoredTrial] = {}
     with engine.connect() as connection:
         for trial_id, number, state in connection.execute(all_trials):
             found[trial_id] = StoredTrial(number, state)
         for trial_id, key, value in connection.execute(all_attributes):
             if trial_id in found:  # not one that was made between the two queries
-                found[trial_id].user_attrs[key] = json.loads(value)
+                found[trial_id].user_attrs[key] = _loaded(value, found[trial_id].number)
     ordered: List[StoredTrial] = sorted(found.values(), key=lambda trial: trial.number)
     return ordered
+
+
+def _loaded(text: str, number: int) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as err:
+        raise damaged_trial(f"trial {number}", err) from err

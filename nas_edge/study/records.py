@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from nas_edge.candidate.measurement import METRICS, Measurement
 from nas_edge.errors import StudyError
 from nas_edge.pareto import front_mask, to_losses
+from nas_edge.study.reading import damaged_trial
 
 # In a table for people: what a unit ends a column's name with, and how many of it are one there.
 _COLUMN_UNITS = {
@@ -67,20 +69,30 @@ def record_of(trial: Any) -> Optional[TrialRecord]:
     attrs = trial.user_attrs
     if MEASUREMENT not in attrs or DUPLICATE_OF in attrs:
         return None
-    try:
+    with _damage_named(trial):
         measured = Measurement.from_dict({**attrs[MEASUREMENT], "history": attrs.get(HISTORY, [])})
+        hash(attrs[KEY])  # whatever finds a record by it would fail
+        return TrialRecord(trial.number, attrs[KEY], attrs[POINT], attrs.get(REFERENCE), measured)
+
+
+@contextlib.contextmanager
+def _damage_named(trial: Any) -> Iterator[None]:
+    """Say which trial it is whose attributes something else has changed."""
+    try:
+        yield
     except (KeyError, TypeError, ValueError, AttributeError) as err:
-        raise StudyError(
-            f"trial {trial.number}: what the storage holds of its measurement is damaged "
-            f"({type(err).__name__}: {err}); restore the storage, or delete this trial from it"
-        ) from err
-    return TrialRecord(trial.number, attrs[KEY], attrs[POINT], attrs.get(REFERENCE), measured)
+        raise damaged_trial(f"trial {trial.number}", err) from err
 
 
 def reference_names(trials: Iterable[Any]) -> Dict[str, str]:
     """Return the names of the references that turned out to be known points, by key."""
-    repeats = [t.user_attrs for t in trials if DUPLICATE_OF in t.user_attrs]
-    return {attrs[KEY]: attrs[REFERENCE] for attrs in repeats if REFERENCE in attrs}
+    names: Dict[str, str] = {}
+    for trial in trials:
+        attrs = trial.user_attrs
+        if DUPLICATE_OF in attrs and REFERENCE in attrs:
+            with _damage_named(trial):
+                names[attrs[KEY]] = attrs[REFERENCE]
+    return names
 
 
 def named(records: Sequence[TrialRecord], names: Mapping[str, str]) -> List[TrialRecord]:
@@ -146,26 +158,30 @@ def to_frame(records: Sequence[TrialRecord]) -> Any:
     """Return a pandas DataFrame, one row a record: number, name, outcome, metrics, choices.
 
     A metric's column ends in its unit, memory in MiB: ``peak_memory_mib``, ``latency_ms``. Shares
-    and counts have none.
+    and counts have none. A choice with the name of another column gets ``choice.`` before it.
     """
     import pandas as pd
 
-    rows: List[Dict[str, Any]] = []
-    for record in records:
-        row: Dict[str, Any] = {
-            "number": record.number,
-            "name": record.name,
-            "reference": record.reference,
-            "outcome": record.measurement.outcome,
-            "reason": record.measurement.reason,
-        }
-        row.update(metric_columns(record))
-        row["wall_s"] = record.measurement.wall_s
-        if isinstance(record.point, Mapping):
-            row.update(flattened(record.point))
-        rows.append(row)
+    rows = [_row(record) for record in records]
+    taken = {column for row in rows for column in row}
+    for row, record in zip(rows, records):
+        choices = flattened(record.point) if isinstance(record.point, Mapping) else {}
+        row.update({f"choice.{n}" if n in taken else n: value for n, value in choices.items()})
     least = ["number", "name", "reference", "outcome", "reason", "wall_s"]
     return pd.DataFrame(rows, columns=None if rows else least)
+
+
+def _row(record: TrialRecord) -> Dict[str, Any]:
+    """Return a record's columns without its choices."""
+    return {
+        "number": record.number,
+        "name": record.name,
+        "reference": record.reference,
+        "outcome": record.measurement.outcome,
+        "reason": record.measurement.reason,
+        **metric_columns(record),
+        "wall_s": record.measurement.wall_s,
+    }
 
 
 def metric_columns(record: TrialRecord) -> Dict[str, Union[int, float]]:

@@ -124,13 +124,14 @@ def run_reproduction(
     found = find_device(device)
     check_trainable(config, found, "reproduce")
     folder = create_or_open(Path(out), config.name, None)
-    on_event = logged(folder.path / "log.txt", on_event)
+    log = logged(folder.path / "log.txt", on_event)
     space = NamedNetworks(networks)
 
-    def note(text: str) -> None:
-        on_event({"event": "note", "text": text})
+    with log as on_event, folder.locked(), disk_errors(folder.path):
 
-    with folder.locked(), disk_errors(folder.path):
+        def note(text: str) -> None:
+            on_event({"event": "note", "text": text})
+
         images = load_image_set(config.data, config.recipe.image_size, folder.cache, note)
         evaluator = TrainingEvaluator(
             recipe=config.recipe,

@@ -18,7 +18,7 @@ import os
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, Optional
+from typing import Any, Dict, Iterator, Mapping, Optional, Union
 
 from filelock import FileLock, Timeout
 
@@ -36,7 +36,7 @@ _NOT_THERE = (
     errno.ENODEV,
     errno.ENXIO,
 )
-_UNFINISHED = (".lock", ".run.json.partial")  # what a run that was cut off at its start leaves
+_UNFINISHED = (".lock", ".run.json.*partial")  # what a run that was cut off at its start leaves
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def create_or_open(path: Path, study_name: str, storage_url: Optional[str]) -> R
 def _find_or_make(path: Path, study_name: str, storage_url: Optional[str]) -> RunFolder:
     if (path / "run.json").exists():
         return open_folder(path)
-    if path.is_dir() and any(entry.name not in _UNFINISHED for entry in path.iterdir()):
+    if path.is_dir() and not all(map(_is_unfinished, path.iterdir())):
         raise StudyError(
             f"{path}: must be empty or a run of nas-edge, but holds other files; use --out"
         )
@@ -162,6 +162,10 @@ def _find_or_make(path: Path, study_name: str, storage_url: Optional[str]) -> Ru
         }
         write_whole(path / "run.json", json.dumps(data, indent=1), private=True)
     return folder
+
+
+def _is_unfinished(entry: Path) -> bool:
+    return any(entry.match(pattern) for pattern in _UNFINISHED)
 
 
 def open_folder(path: Path) -> RunFolder:
@@ -194,14 +198,19 @@ def open_folder(path: Path) -> RunFolder:
         raise EnvironmentProblem(f"{file}: cannot be read ({err.strerror or err})") from err
 
 
-def write_whole(path: Path, text: str, private: bool = False) -> None:
-    """Write a file that a crash or a power cut leaves either as it was or whole."""
-    partial = path.with_name(f".{path.name}.partial")
+def write_whole(path: Path, contents: Union[str, bytes], private: bool = False) -> None:
+    """Write a file that a crash or a power cut leaves either as it was or whole.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written; nothing has changed then.
+    """
+    # A name of its own: another process may be writing the same file.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        with open(partial, "w", encoding="utf-8") as file:
+        with open(partial, "xb") as file:
             if private:
                 os.chmod(partial, 0o600)  # a storage URL may hold a password
-            file.write(text)
+            file.write(contents.encode("utf-8") if isinstance(contents, str) else contents)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

@@ -11,6 +11,7 @@ from nas_edge.candidate.measurement import Measurement
 from nas_edge.config.study import SamplerConfig
 from nas_edge.errors import EnvironmentProblem
 from nas_edge.study.ledger import Ledger
+from nas_edge.study.reading import trials_of
 from nas_edge.study.run_folder import RunFolder
 from nas_edge.study.storage import sqlite_file
 
@@ -60,7 +61,7 @@ class Session:
                 nobody finds any more.
         """
         check_file_is_there(sqlite_file(self.folder.database_url))
-        self.ledger.read(self.study.get_trials(deepcopy=False))
+        self.ledger.read(trials_of(self.study))
         return self.ledger
 
     def plain(self, point: Any) -> Any:

@@ -70,12 +70,12 @@ def run_training_study(
     found = find_device(device)
     check_trainable(config, found, where)
     folder = create_or_open(Path(out), config.name, storage)
-    on_event = logged(folder.path / "log.txt", on_event)
+    log = logged(folder.path / "log.txt", on_event)
+    with log as on_event, folder.locked(), disk_errors(folder.path):
 
-    def note(text: str) -> None:
-        on_event({"event": "note", "text": text})
+        def note(text: str) -> None:
+            on_event({"event": "note", "text": text})
 
-    with folder.locked(), disk_errors(folder.path):
         images = load_image_set(config.data, config.recipe.image_size, folder.cache, note)
         _check_space(networks, config, images, found)
         evaluator = TrainingEvaluator(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 
@@ -24,7 +25,7 @@ def wait_for(condition, process, limit=90):
         time.sleep(0.05)
 
 
-def test_killed_and_interrupted_finalists_go_on_where_they_were(copy_of_finished):
+def test_killed_and_interrupted_finalists_go_on_where_they_were(copy_of_finished, repository):
     place = copy_of_finished()
     command = ("finalize", "runs/tiny", "--seeds", 2, "--device", "cpu")
     process = place.start(*command)
@@ -63,6 +64,9 @@ def test_killed_and_interrupted_finalists_go_on_where_they_were(copy_of_finished
     row = end["finalists"]["rows"][0]
     assert row["test_accuracy"]["low"] <= row["test_accuracy"]["mean"]
     assert row["seeds"] == finalist_seeds(0, 2)
+    told = (repository / "docs" / "terminal.md").read_text(encoding="utf-8").split("\n\n")[-1]
+    assert set(re.findall(r"^\| `(\w+)`", told, re.MULTILINE)) == set(end["finalists"])
+    assert set(row) | set(row["test_accuracy"]) <= set(re.findall(r"`(\w+)`", told))
 
     code, out, err = place.call("front", "runs/tiny")
     assert code == 0, err

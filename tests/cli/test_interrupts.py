@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, whatever was at work when they came."""
+"""Ctrl-C, SIGTERM and SIGHUP, whatever was at work when they came."""
 
 import os
 import signal
@@ -16,8 +16,8 @@ def stop(number):
         pass
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_both_signals_interrupt_and_are_heard(number):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_all_signals_interrupt_and_are_heard(number):
     before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt), heard_interrupts() as was_interrupted:
         stop(number)
@@ -38,11 +38,12 @@ def test_an_interrupt_that_a_library_made_an_error_of_is_one_again(tmp_path, cap
     assert f"goes on where it was ({tmp_path})" in capsys.readouterr().err
 
 
-def test_ctrl_c_stays_ignored_where_it_was():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])  # in the background; nohup
+def test_a_signal_stays_ignored_where_it_was(number):
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         with heard_interrupts() as was_interrupted:
-            os.kill(os.getpid(), signal.SIGINT)
+            stop(number)
         assert not was_interrupted()
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)

@@ -75,6 +75,41 @@ def test_what_readers_write_is_kept(opened):
     assert "another" in dashboard.get_note(opened)
 
 
+@pytest.mark.parametrize(
+    "edited",
+    [
+        lambda note: "# My lab notes\n\nan important finding",
+        lambda note: note.replace(KEPT_BELOW, "below: mine") + "\n\nan important finding",
+    ],
+    ids=["a note of one's own", "without the line"],
+)
+def test_a_note_without_the_line_is_kept_whole_and_once(opened, edited):
+    Notebook(opened).update()
+    mine = edited(dashboard.get_note(opened))
+    dashboard.save_note(opened, mine)
+
+    Notebook(opened, "another/place").update()
+    Notebook(opened, "a/third/place").update()
+
+    note = dashboard.get_note(opened)
+    assert note.endswith(f"{KEPT_BELOW}\n\n{mine}")
+    assert note.count("an important finding") == 1
+    assert "a/third" in note.replace("\\", "")
+
+
+def test_what_a_reader_saves_while_the_note_is_made_is_kept(opened, monkeypatch):
+    from nas_edge.dashboard import writing
+
+    def study_note(snapshot):
+        dashboard.save_note(opened, f"{KEPT_BELOW}\n\nmine")  # a browser, meanwhile
+        return "the new note"
+
+    monkeypatch.setattr(writing, "study_note", study_note)
+    Notebook(opened).update()
+
+    assert dashboard.get_note(opened).endswith(f"{KEPT_BELOW}\n\nmine")
+
+
 def test_task_and_frontier_are_those_of_the_study_file(run_folder):
     (run_folder / "study.yaml").write_text(
         "description: Two kinds.\naccuracy_frontier: 0.8\ndata: {source: folder, path: /d/pcb}\n"

@@ -211,7 +211,11 @@ def test_table_fits_its_terminal(make, width):
 
     console = Console(width=width, record=True, file=io.StringIO())
     console.print(finalists_table(finalists_of(make()), "study", width))
-    assert all(len(line) <= width for line in console.export_text().splitlines())
+    text = console.export_text()
+    assert all(len(line) <= width for line in text.splitlines())
+    assert "…" not in text
+    assert "76.0% (73.5 to 78.5%)" in text
+    assert "●" in text.partition("on the search")[0]
 
 
 def test_bars_are_means_with_intervals_of_the_seeds(make):

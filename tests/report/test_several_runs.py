@@ -83,6 +83,17 @@ def test_repeated_seeds_become_a_mean_with_its_deviation(make):
     )
 
 
+def test_a_copy_of_a_run_is_no_further_seed(make):
+    runs = [make("a", results(0.8, 24)), make("b", results(0.9, 18), seed=1)]
+    copied = make("copy of b", results(0.9, 18), seed=1)
+
+    for shown in ([*runs, copied], [copied, *runs]):
+        for run in shown:
+            alone = [run, next(one for one in runs if one.identity != run.identity)]
+            assert verdict_of(run, shown).certainty == verdict_of(run, alone).certainty
+            assert "Over 2 seeds" in verdict_of(run, shown).certainty
+
+
 def test_runs_of_other_images_are_no_repeats(make):
     runs = [make("a", results()), make("b", results(), seed=1, images="another set")]
     assert "one seed" in verdict_of(runs[0], runs).certainty

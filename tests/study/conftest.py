@@ -1,6 +1,8 @@
 """Small spaces and tables of known results, so that a study takes milliseconds."""
 
+import contextlib
 import os
+import sqlite3
 
 import pytest
 
@@ -88,3 +90,14 @@ def table():
 def spaces():
     """Return the classes, for tests that want other sizes."""
     return LetterSpace, ReferenceSpace, Table
+
+
+@pytest.fixture
+def change_database():
+    """Return what changes a run's database by hand, in SQL."""
+
+    def change(folder, statement):
+        with contextlib.closing(sqlite3.connect(folder / "study.db")) as database, database:
+            database.execute(statement)
+
+    return change

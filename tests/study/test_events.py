@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from nas_edge import Measurement, run_study
+from nas_edge import Measurement, build_study_config, run_study, run_training_study
 from nas_edge.study.budget import ALL, EXHAUSTED, TIME_BUDGET
 
 
@@ -70,3 +70,28 @@ def test_a_study_whose_evaluator_gives_up_has_told_what_it_knew(letters, tmp_pat
         run_study(letters, evaluate, out=tmp_path / "run", on_event=events.append)
     assert known(events)[-1] == [0]
     assert events[-1]["event"] == "candidate"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BrokenPipeError(32, "Broken pipe"), OSError(28, "No space left on device"), ValueError("x")],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_a_listener_raises_comes_through_as_it_is(spaces, tmp_path, error):
+    """While images are made as while candidates are: neither takes it for its own disk's."""
+    config = build_study_config(
+        name="heard",
+        space="xception_cnd_small",
+        data={"source": "synthetic-pcb", "synthetic": {"train": 8, "val": 4, "test": 4}},
+        recipe={"epochs": 1, "image_size": 24, "batch_size": 4},
+    )
+
+    def listen(event):
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        run_training_study(config, out=tmp_path / "images", on_event=listen)
+    assert caught.value is error
+    with pytest.raises(type(error)) as caught:
+        run_study(spaces[0](), spaces[2](), trials=1, out=tmp_path / "run", on_event=listen)
+    assert caught.value is error

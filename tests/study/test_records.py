@@ -1,7 +1,5 @@
 """Records: fronts by hand, what may not be mixed, tables."""
 
-import contextlib
-import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -85,6 +83,23 @@ def test_frame_has_a_row_a_record_with_figures_and_choices():
     assert frame["reason"][1] == "needs 9"
 
 
+def test_choices_named_like_figures_stand_beside_them():
+    figures = {"params": Metric(12345.0, "count", "counted"), "heat": Metric(3.0, "ms", "felt")}
+    point = {"name": "resnet", "number": 104, "params": 7, "heat_ms": 1, "depth": 2}
+    one = replace(record(4, 0.5, 1), point=point, measurement=Measurement(metrics=figures))
+    bare = replace(one, number=5, measurement=Measurement(outcome=OVER_LIMIT, reason="needs 9"))
+
+    frame = to_frame([bare, one])
+
+    assert frame["number"].tolist() == [5, 4]
+    assert frame["name"].tolist() == ["trial 5", "trial 4"]
+    assert frame["params"].tolist()[1] == 12345
+    assert frame["heat_ms"].tolist()[1] == 3.0
+    for name, value in point.items():
+        column = name if name == "depth" else f"choice.{name}"
+        assert frame[column].tolist() == [value, value]
+
+
 def test_columns_of_a_frame_end_in_their_units():
     figures = {
         "latency": Metric(3.5, "ms", "timed"),
@@ -118,14 +133,60 @@ def test_run_finds_references_and_trials(tmp_path, with_references, table):
     assert len(run.frame()) == 3
 
 
-def test_a_damaged_measurement_is_named_with_its_trial(tmp_path, with_references, table):
+SET = "UPDATE trial_user_attributes SET value_json = '{}' WHERE key = '{}' AND trial_id = 2"
+DAMAGES = {
+    "no metrics": (SET.format('{"outcome": "fine"}', "nas_edge:measurement"), "'metrics'"),
+    "no JSON": (SET.format('{"outcome": ', "nas_edge:measurement"), "JSONDecodeError"),
+    "no mapping": (SET.format("5", "nas_edge:measurement"), "TypeError"),
+    "no key": (
+        "DELETE FROM trial_user_attributes WHERE key = 'nas_edge:key' AND trial_id = 2",
+        "KeyError: 'nas_edge:key'",
+    ),
+    "no point": (
+        "DELETE FROM trial_user_attributes WHERE key = 'nas_edge:point' AND trial_id = 2",
+        "KeyError: 'nas_edge:point'",
+    ),
+    "a list for a key": (SET.format("[1, 2]", "nas_edge:key"), "unhashable"),
+    "a history of numbers": (
+        "INSERT INTO trial_user_attributes (trial_id, key, value_json) "
+        "VALUES (2, 'nas_edge:history', '[1, 2]')",
+        "history must be rows",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_measurement_is_named_with_its_trial(
+    tmp_path, with_references, table, damage, change_database
+):
     run_study(with_references, table, trials=2, out=tmp_path / "run")
-    with contextlib.closing(sqlite3.connect(tmp_path / "run" / "study.db")) as database, database:
-        database.execute(
-            'UPDATE trial_user_attributes SET value_json = \'{"outcome": "fine"}\' '
-            "WHERE key = 'nas_edge:measurement' AND trial_id = 2"
-        )
-    with pytest.raises(
-        StudyError, match=r"trial 1: .* is damaged \(KeyError: 'metrics'\); restore"
-    ):
+    statement, cause = DAMAGES[damage]
+    change_database(tmp_path / "run", statement)
+
+    with pytest.raises(StudyError, match=r"trial 1: .* is damaged \(.*\); restore") as caught:
+        open_run(tmp_path / "run")
+    assert cause in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["no JSON", "no key"])
+def test_a_study_does_not_go_on_from_a_damaged_trial(
+    tmp_path, with_references, table, damage, change_database
+):
+    run_study(with_references, table, trials=2, out=tmp_path / "run")
+    change_database(tmp_path / "run", DAMAGES[damage][0])
+
+    with pytest.raises(StudyError, match="is damaged"):
+        run_study(with_references, table, trials=3, out=tmp_path / "run")
+
+
+def test_a_repeat_without_its_key_is_damaged(tmp_path, spaces, table, change_database):
+    space = spaces[1]()
+    space.references = {"one": {"a": 1, "b": 1}, "same": {"a": 1, "b": 1}}
+    run_study(space, table, trials=2, out=tmp_path / "run")
+    change_database(
+        tmp_path / "run",
+        "DELETE FROM trial_user_attributes WHERE key = 'nas_edge:key' AND trial_id = 2",
+    )
+
+    with pytest.raises(StudyError, match=r"trial 1: .* is damaged"):
         open_run(tmp_path / "run")

@@ -185,7 +185,7 @@ def test_folder_of_another_study_or_of_other_files_is_refused(run, tmp_path, let
     assert table.calls == []
 
 
-@pytest.mark.parametrize("left", [".lock", ".run.json.partial"])
+@pytest.mark.parametrize("left", [".lock", ".run.json.0a1b2c3d.partial"])
 def test_folder_of_a_run_that_was_killed_at_its_start_is_taken(tmp_path, letters, table, left):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / left).write_text('{"for')

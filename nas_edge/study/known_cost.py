@@ -1,0 +1,290 @@
+"""An Optuna sampler for accuracy against a cost that is known before training.
+
+Memory, parameters and MACs of a candidate follow from its architecture; only the accuracy has to be
+learned. A Gaussian process guesses it from the candidates that are there, and the next one is where
+the hypervolume is expected to grow most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Sequence, Set, Tuple
+
+import numpy as np
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import FrozenTrial, TrialState
+from scipy.spatial.distance import cdist
+
+from nas_edge.errors import ConfigError
+from nas_edge.pareto import front_mask
+from nas_edge.prediction.encoding import Floats
+from nas_edge.prediction.gaussian_process import GaussianProcess
+from nas_edge.prediction.improvement import expected_hypervolume_improvement
+from nas_edge.study.costed_points import CostedPoints, Parameters
+
+# User attribute: what a trial that was stopped early would have reached.
+EXPECTED_ACCURACY = "nas_edge:expected_accuracy"
+MIN_ERROR = 1e-3  # an accuracy of 1 has no logarithm of its error
+MAX_NEIGHBOURS = 100  # of the front, looked at for a suggestion
+BEAM = 4  # how many candidates' neighbours are looked at further, and how often
+MAX_STEPS = 4
+
+
+class KnownCostSampler(optuna.samplers.BaseSampler):
+    """Suggest where the hypervolume of accuracy and a known cost is expected to grow most.
+
+    For studies of two objectives: an accuracy from 0 to 1, which is maximised, and a cost, which is
+    minimised. A suggestion depends on the seed, the trial's number and the finished trials alone.
+    No point is suggested twice, nor one that a running trial is at: of that the expected accuracy
+    is taken for the result.
+
+    Args:
+        choices: The values of every choice by its name; ``suggest_categorical`` gets the same.
+        cost: From a point's values by name to the cost, in the objective's unit, or None if it
+            cannot be had. Or the points with their costs, to be shared by several samplers.
+        features: As of `CostedPoints`.
+        seed: Decides everything that is drawn.
+        startup_trials: How many candidates are spread over the costs before the model is asked.
+        max_cost: No dearer point is suggested.
+        constraints_func: As of Optuna's samplers; a trial with a value above 0 is infeasible, its
+            values are not believed.
+
+    Example:
+        >>> widths = {"width": [8, 16, 32, 64], "depth": [1, 2, 3]}
+        >>> sampler = KnownCostSampler(widths, lambda p: p["width"] ** 2 * p["depth"], seed=0)
+        >>> study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+
+    Source:
+        Emmerich, Giannakoglou and Naujoks 2006 (expected hypervolume improvement), with one
+        objective known.
+    """
+
+    def __init__(
+        self,
+        choices: Mapping[str, Sequence[Any]],
+        cost: Any,
+        *,
+        features: Optional[Callable[[Parameters], Sequence[float]]] = None,
+        seed: int = 0,
+        startup_trials: int = 10,
+        max_cost: float = float("inf"),
+        constraints_func: Optional[Callable[[FrozenTrial], Sequence[float]]] = None,
+    ) -> None:
+        if isinstance(cost, CostedPoints):
+            self._points = cost
+        else:
+            self._points = CostedPoints(choices, cost, features=features, seed=seed)
+        self._seed = seed
+        self._startup_trials = startup_trials
+        self._max_cost = max_cost
+        self._constraints_func = constraints_func
+        self._fallback = optuna.samplers.RandomSampler(seed=seed)
+
+    def infer_relative_search_space(self, study: Any, trial: FrozenTrial) -> Dict[str, Any]:
+        """Return every choice."""
+        del study, trial
+        return {
+            name: CategoricalDistribution(values) for name, values in self._points.choices.items()
+        }
+
+    def sample_relative(
+        self, study: Any, trial: FrozenTrial, search_space: Dict[str, Any]
+    ) -> Dict[str, Any]:
+        """Return the next point; nothing where every one was tried, or the trial is enqueued."""
+        del search_space
+        if "fixed_params" in trial.system_attrs:
+            return {}
+        rng = np.random.default_rng([self._seed, trial.number])
+        seen = self._seen(study, trial)
+        if len(seen.errors) < self._startup_trials:
+            candidates = self._open(self._points.pool, seen)
+            return dict(self._farthest(candidates, seen, rng)) if candidates else {}
+        model = self._believing_in_running(seen)
+        candidates = self._open([*self._points.pool, *self._near_front(seen, rng)], seen)
+        return dict(self._best(candidates, seen, model)) if candidates else {}
+
+    def sample_independent(
+        self, study: Any, trial: FrozenTrial, param_name: str, param_distribution: Any
+    ) -> Any:
+        """Draw evenly: what is not among the choices, or where none is left."""
+        return self._fallback.sample_independent(study, trial, param_name, param_distribution)
+
+    def _seen(self, study: Any, current: FrozenTrial) -> _Seen:
+        accuracy, cost = _objectives(study)
+        seen = _Seen()
+        for trial in study.get_trials(deepcopy=False):
+            if trial.number == current.number or not self._is_point(trial.params):
+                continue
+            key = self._points.key_of(trial.params)
+            if key in seen.keys:
+                continue
+            seen.keys.add(key)
+            if trial.state == TrialState.RUNNING:
+                seen.running.append(trial.params)
+            elif trial.state == TrialState.COMPLETE and not self._is_infeasible(trial):
+                seen.learn(trial.params, 1.0 - trial.values[accuracy])
+                seen.finished.append((trial.params, seen.errors[-1], trial.values[cost]))
+            elif trial.state == TrialState.PRUNED and EXPECTED_ACCURACY in trial.user_attrs:
+                seen.learn(trial.params, 1.0 - trial.user_attrs[EXPECTED_ACCURACY])
+        return seen
+
+    def _is_point(self, params: Parameters) -> bool:
+        """Whether a trial has all choices, each one of the values: one that has begun has none."""
+        choices = self._points.choices
+        return all(name in params and params[name] in values for name, values in choices.items())
+
+    def _is_infeasible(self, trial: FrozenTrial) -> bool:
+        found = self._constraints_func(trial) if self._constraints_func else ()
+        return any(value > 0 for value in found)
+
+    def _open(self, points: Sequence[Parameters], seen: _Seen) -> List[Parameters]:
+        """Return the points that were not tried and that are not too dear."""
+        return [
+            point
+            for point in points
+            if self._points.key_of(point) not in seen.keys
+            and self._points.cost_of(point) <= self._max_cost  # type: ignore[operator]
+        ]
+
+    def _farthest(
+        self, candidates: Sequence[Parameters], seen: _Seen, rng: np.random.Generator
+    ) -> Parameters:
+        """Return, of some candidates near the next level of cost, the one least like any tried.
+
+        Levels are spread over the logarithm of the costs by the van der Corput sequence: ends and
+        middle first, then what lies between.
+        """
+        logs = np.log(self._points.costs(candidates))
+        share = _van_der_corput(len(seen.keys))
+        level = logs.min() + share * (logs.max() - logs.min())
+        near = np.argsort(np.abs(logs - level), kind="stable")[: max(len(candidates) // 20, 1)]
+        near = rng.choice(near, max(len(near) // 4, 1), replace=False)
+        encode = self._points.encoding.encode
+        tried = encode([*seen.learned, *seen.running] or [candidates[0]])
+        closest = cdist(encode([candidates[i] for i in near]), tried, "cityblock").min(axis=1)
+        return candidates[int(near[np.argmax(closest)])]
+
+    def _believing_in_running(self, seen: _Seen) -> GaussianProcess:
+        """Return the model; what it expects of running trials joins what was seen."""
+        model = self._fitted(seen)
+        if seen.running:
+            mean, _ = model.predict(self._points.coordinates(seen.running))
+            for point, log_error in zip(seen.running, mean):
+                seen.learn(point, float(np.exp(log_error)))
+                cost = self._points.cost_of(point)
+                if cost is not None:
+                    seen.finished.append((point, seen.errors[-1], cost))
+            model = self._fitted(seen)
+        return model
+
+    def _fitted(self, seen: _Seen) -> GaussianProcess:
+        coordinates = self._points.coordinates(seen.learned)
+        return GaussianProcess(coordinates, np.log(seen.errors), self._points.group_of)
+
+    def _near_front(self, seen: _Seen, rng: np.random.Generator) -> List[Parameters]:
+        """Return some of the points that differ in one choice from one on the front."""
+        mask = front_mask(seen.losses())
+        found = [
+            neighbour
+            for (point, _, _), is_on in zip(seen.finished, mask)
+            if is_on
+            for neighbour in self._points.neighbours(point)
+        ]
+        order = rng.permutation(len(found))[:MAX_NEIGHBOURS]
+        return self._points.distinct([found[index] for index in order])
+
+    def _best(
+        self, candidates: Sequence[Parameters], seen: _Seen, model: GaussianProcess
+    ) -> Parameters:
+        """Return where the hypervolume is expected to grow most; without hope, the least known.
+
+        From the best candidates on, neighbours are looked at as long as they are better.
+        """
+        best = self._rated(candidates, seen, model)
+        if best[0].growth <= 0:
+            return max(best, key=lambda one: one.deviation).point
+        looked_at = {self._points.key_of(point) for point in candidates}
+        for _ in range(MAX_STEPS):
+            beam = best[:BEAM]
+            around = [near for one in beam for near in self._points.neighbours(one.point)]
+            fresh = [p for p in self._open(around, seen) if self._points.key_of(p) not in looked_at]
+            fresh = self._points.distinct(fresh)
+            if not fresh:
+                break
+            looked_at.update(self._points.key_of(point) for point in fresh)
+            best = sorted([*beam, *self._rated(fresh, seen, model)], key=lambda one: -one.growth)
+            if best[0] is beam[0]:
+                break
+        return best[0].point
+
+    def _rated(
+        self, candidates: Sequence[Parameters], seen: _Seen, model: GaussianProcess
+    ) -> List[_Rated]:
+        """Return the candidates, the one of the greatest expected growth first."""
+        mean, deviation = model.predict(self._points.coordinates(candidates))
+        losses = seen.losses()
+        # Not the front's own corner: dearer points than the front's dearest may be better still.
+        error, cost = losses.max(axis=0)
+        growth = expected_hypervolume_improvement(
+            mean, deviation, self._points.costs(candidates), losses[:, 0], losses[:, 1], error, cost
+        )
+        order = np.argsort(-growth, kind="stable")
+        return [_Rated(candidates[i], float(growth[i]), float(deviation[i])) for i in order]
+
+
+@dataclass(frozen=True)
+class _Rated:
+    """A point, by how much the hypervolume is expected to grow, and how unsure its error is."""
+
+    point: Parameters
+    growth: float
+    deviation: float
+
+
+@dataclass
+class _Seen:
+    """What the study's other trials tell.
+
+    ``learned`` and ``errors`` teach the model; ``finished`` (point, error, measured cost) may be on
+    the front; ``keys`` are not suggested again.
+    """
+
+    keys: Set[Hashable] = field(default_factory=set)
+    learned: List[Parameters] = field(default_factory=list)
+    errors: List[float] = field(default_factory=list)
+    finished: List[Tuple[Parameters, float, float]] = field(default_factory=list)
+    running: List[Parameters] = field(default_factory=list)
+
+    def learn(self, point: Parameters, error: float) -> None:
+        """Add what a point's error was, or is expected to be."""
+        self.learned.append(point)
+        self.errors.append(max(error, MIN_ERROR))
+
+    def losses(self) -> Floats:
+        """Return errors and costs of what may be on the front, shape (n, 2)."""
+        return np.array([[error, cost] for _, error, cost in self.finished]).reshape(-1, 2)
+
+
+def _van_der_corput(index: int) -> float:
+    """Return the index-th term of 0, 1, 1/2, 1/4, 3/4, 1/8, ..."""
+    if index < 2:
+        return float(index)
+    share, step = 0.0, 0.5
+    index -= 1
+    while index:
+        share += step * (index % 2)
+        index //= 2
+        step /= 2
+    return share
+
+
+def _objectives(study: Any) -> Tuple[int, int]:
+    """Return which objective is the accuracy and which the cost."""
+    names = [direction.name for direction in study.directions]
+    if sorted(names) != ["MAXIMIZE", "MINIMIZE"]:
+        raise ConfigError(
+            "KnownCostSampler needs two objectives, an accuracy to maximize and a cost to "
+            f"minimize, but the study has {', '.join(names).lower()}"
+        )
+    return names.index("MAXIMIZE"), names.index("MINIMIZE")
