@@ -16,6 +16,7 @@ from nas_edge.cli.next_steps import (
     INTERRUPTED,
     SEARCH,
     Ending,
+    how_sure,
     next_steps,
     summary_lines,
     what_came,
@@ -69,6 +70,7 @@ class _Follower:
             memory_limit_bytes=standing.memory_limit_bytes,
             named=None if verdict is None else verdict.number,
             sentence=None if verdict is None else verdict.sentence,
+            certainty="" if verdict is None else verdict.certainty,
             finalists=finalists,
             kind=self._kind,
         )
@@ -161,6 +163,7 @@ class Machine(_Follower):
             "event": "end",
             "why": ending.why,
             "text": text,
+            "certainty": how_sure(ending) if text == ending.sentence else "",
             "exit_code": exit_code,
             "study": self._standing.study or None,
             "run": None if self._folder is None else str(self._folder),

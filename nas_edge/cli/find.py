@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple, Union
@@ -36,6 +37,11 @@ def find(what: str) -> Tuple[str, Found, Mapping[str, Any]]:
         return _trial(*trial)
     if Path(what).is_file():
         data = load_yaml(Path(what))
+        if isinstance(data.get("space"), str):
+            raise ConfigError(
+                f"{what}: must be a search space or a network, but is a study file; its space is "
+                f"{data['space']!r}"
+            )
         is_network = isinstance(data.get("stem"), dict) and "widths" in data["stem"]
         if ("strides" in data and is_network) or "baseline" in data:
             return _candidate_file(what, data)
@@ -47,10 +53,40 @@ def find(what: str) -> Tuple[str, Found, Mapping[str, Any]]:
     except SpaceError as err:
         if what.partition(" x")[0] in REFERENCE_NAMES:
             raise ConfigError(str(err)) from err
-    raise ConfigError(
-        f"{what}: is no file, no RUN:TRIAL, no shipped search space "
-        f"({', '.join(shipped_files('search_spaces'))}) and no handcrafted network "
-        f"({', '.join(NETWORK_NAMES)}; the first three scaled, e.g. 'xception-lite x0.25')"
+    raise ConfigError(f"{what}: {_why_nothing(what)}")
+
+
+def _why_nothing(what: str) -> str:
+    """Return what is missing in a word that means nothing here, or what it may have meant."""
+    run, colon, number = what.rpartition(":")
+    for folder in filter(None, (what, run)):
+        if (Path(folder) / "run.json").is_file():
+            return _numbers_of(folder)
+    if Path(what).is_dir():
+        return "is a folder, but not that of a run"
+    if colon and number.isdigit():
+        return f"there is no folder {run!r}"
+    name, times, scale = what.partition(" x")
+    spaces = list(shipped_files("search_spaces"))
+    close = difflib.get_close_matches(name, [*spaces, *NETWORK_NAMES], n=1)
+    if close:
+        return f"there is no such file or network; did you mean {close[0] + times + scale!r}?"
+    return (
+        f"is no file, no RUN:TRIAL, no shipped search space ({', '.join(spaces)}) and no "
+        f"handcrafted network ({', '.join(NETWORK_NAMES)}; the first three scaled, e.g. "
+        "'xception-lite x0.25')"
+    )
+
+
+def _numbers_of(run: str) -> str:
+    from nas_edge.study.run import open_run
+
+    numbers = [record.number for record in open_run(run).records]
+    if not numbers:
+        return f"{run} is a run, but none of its candidates is measured yet"
+    return (
+        f"{run} is a run: add the number of a candidate, e.g. {run}:{numbers[-1]} "
+        f"(there are {numbers[0]} to {numbers[-1]})"
     )
 
 

@@ -17,10 +17,21 @@ SAVER_NAMES = ("none", "optimizer", "unit", "unit+optimizer", "block", "block+op
 class _Group(click.Group):
     """Prints an error of ours as one line with its exit code; a traceback only with --debug."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as err:
+            if err.ctx is None:
+                raise
+            _raise_in_one_line(err, err.ctx)
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         prepare_streams()
         try:
             return super().invoke(ctx)
+        except click.UsageError as err:
+            _raise_in_one_line(err, ctx)
         except NasEdgeError as err:
             if ctx.params.get("debug"):
                 raise
@@ -46,6 +57,16 @@ class _Group(click.Group):
         say(f"nas-edge: {text}")
         drop_unwritable()
         ctx.exit(exit_code)
+
+
+def _raise_in_one_line(err: click.UsageError, ctx: click.Context) -> None:
+    """Have click print a wrong option as every other error: one line with the next step."""
+    if type(err).__name__ == "NoArgsIsHelpError":  # newer click's way to print the help
+        raise err
+    text = " ".join(err.format_message().split()).rstrip(".")
+    command = (err.ctx or ctx).command_path
+    click.echo(f"nas-edge: error: {text}; see {command} --help", err=True)
+    ctx.exit(err.exit_code)
 
 
 class _NumberRange(click.FloatRange):
@@ -89,6 +110,11 @@ def main(debug: bool) -> None:
 )
 @click.option(
     "--trials", type=click.IntRange(min=1), help="Candidates in all, references included."
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1, 100000),
+    help="For a first look; with other epochs it is another study: give it an --out of its own.",
 )
 @click.option(
     "--time-budget", metavar="TIME", help="Stop starting candidates after this time, e.g. 8h."

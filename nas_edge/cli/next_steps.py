@@ -43,8 +43,9 @@ class Ending:
     """How a study ended.
 
     ``why`` is one of `nas_edge.study.budget`'s or `INTERRUPTED`; ``named`` the candidate that the
-    report names first, and ``sentence`` what it says of it. ``records`` are what the command
-    trained, ``finalists`` what came of the run's by now; ``folder`` is the run's.
+    report names first, ``sentence`` what it says of it, and ``certainty`` how sure that is.
+    ``records`` are what the command trained, ``finalists`` what came of the run's by now;
+    ``folder`` is the run's.
     """
 
     why: str
@@ -54,6 +55,7 @@ class Ending:
     memory_limit_bytes: Optional[int] = None
     named: Optional[int] = None
     sentence: Optional[str] = None
+    certainty: str = ""
     kind: str = SEARCH
     finalists: Optional[Finalists] = None
 
@@ -79,6 +81,11 @@ def what_came(ending: Ending) -> str:
     return ending.sentence or verdict(ending.records, ending.objectives)
 
 
+def how_sure(ending: Ending) -> str:
+    """Return what the sentence rests on, or ""."""
+    return ending.certainty if ending.sentence and what_came(ending) == ending.sentence else ""
+
+
 def next_steps(ending: Ending) -> List[Step]:
     """Return what is worth doing next, the nearest first."""
     run = shlex.quote(str(ending.folder))
@@ -100,9 +107,9 @@ def next_steps(ending: Ending) -> List[Step]:
 
 def summary_lines(ending: Ending) -> List[str]:
     """Return the summary as lines for people."""
-    sentence, steps = what_came(ending), next_steps(ending)
+    steps = next_steps(ending)
     cells = max((len(step.do) for step in steps), default=0)
-    lines = [sentence] if sentence else []
+    lines = [line for line in (what_came(ending), how_sure(ending)) if line]
     if steps:
         lines.append("next:")
     return lines + [f"  {step.do.ljust(cells)}   {step.gives}" for step in steps]

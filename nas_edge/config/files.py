@@ -137,9 +137,19 @@ def dump_yaml(data: Mapping[str, Any]) -> str:
     return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None))
 
 
-def validated(model: Type[ModelT], data: Mapping[str, Any], where: str) -> ModelT:
+def validated(
+    model: Type[ModelT],
+    data: Mapping[str, Any],
+    where: str,
+    options: Optional[Mapping[str, str]] = None,
+) -> ModelT:
     """Return ``data`` as a frozen, strictly typed object.
 
+    Args:
+        model: What it has to be.
+        data: Plain data.
+        where: Names its file in errors.
+        options: By dotted key the option that a value is from, which errors name instead.
     Raises:
         ConfigError: With file, key, rule and value of the first broken rule.
     """
@@ -152,8 +162,12 @@ def validated(model: Type[ModelT], data: Mapping[str, Any], where: str) -> Model
         return model.model_validate_json(text, strict=True)
     except ValidationError as err:
         problems = err.errors(include_url=False)
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ConfigError(f"{where}: {_sentence(model, problems[0])}{more}") from err
+        sentence, keys = _sentence(model, problems[0]), [_key(problem) for problem in problems]
+        if options and keys[0] in options:
+            raise ConfigError(options[keys[0]] + sentence[len(keys[0]) :]) from err
+        others = list(dict.fromkeys(filter(None, keys[1:])))
+        more = f" (also wrong: {', '.join(others)})" if others else ""
+        raise ConfigError(f"{where}: {sentence}{more}") from err
 
 
 _RULES = {
@@ -180,7 +194,7 @@ _RULES = {
 
 def _sentence(model: Type[BaseModel], problem: Mapping[str, Any]) -> str:
     """Return ``key rule, but got value`` for one of pydantic's errors."""
-    key = ".".join(str(part) for part in problem["loc"])
+    key = _key(problem)
     kind = problem["type"]
     if kind == "missing":
         return f"{key} is missing"
@@ -196,6 +210,10 @@ def _sentence(model: Type[BaseModel], problem: Mapping[str, Any]) -> str:
     if not rule:
         return f"{key}: {problem['msg']}, but got {_show(problem['input'])}"
     return f"{key} {rule.format(**problem.get('ctx', {}))}, but got {_show(problem['input'])}"
+
+
+def _key(problem: Mapping[str, Any]) -> str:
+    return ".".join(str(part) for part in problem["loc"])
 
 
 def _unknown_key(model: Type[BaseModel], loc: Any) -> str:
@@ -243,11 +261,18 @@ def shipped_files(kind: str) -> Dict[str, Path]:
     return {path.stem: path for path in sorted(shipped_folder(kind).glob("*.yaml"))}
 
 
-def find_file(kind: str, name: str, beside: Optional[Path] = None) -> Path:
+def find_file(
+    kind: str, name: str, beside: Optional[Path] = None, where: Optional[str] = None
+) -> Path:
     """Return the file that ``name`` means: a path (beside another file first) or a shipped name.
 
+    Args:
+        kind: "search_spaces" or "studies".
+        name: A path or a name.
+        beside: The folder in which a relative path is looked for first.
+        where: File and key that hold the name, for errors; on the command line the name says it.
     Raises:
-        ConfigError: If there is none; it lists the shipped names.
+        ConfigError: If there is none; it names the nearest, or all that are shipped.
     """
     candidates = ([beside / name] if beside else []) + [Path(name)]
     for path in candidates:
@@ -258,6 +283,7 @@ def find_file(kind: str, name: str, beside: Optional[Path] = None) -> Path:
     if stem in shipped:
         return shipped[stem]
     what = kind.replace("_", " ")
-    raise ConfigError(
-        f"{name}: is neither a file nor one of the shipped {what}: {', '.join(shipped)}"
-    )
+    close = difflib.get_close_matches(stem, list(shipped), n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else f": {', '.join(shipped)}"
+    begins = f"{name}:" if where is None else f"{where} {name!r}"
+    raise ConfigError(f"{begins} is neither a file nor one of the shipped {what}{hint}")

@@ -175,11 +175,18 @@ class SpaceConfig(FrozenModel):
         return flat
 
 
-def load_space_config(name: str, beside: Optional[Path] = None) -> Tuple[SpaceConfig, Path]:
+def load_space_config(
+    name: str, beside: Optional[Path] = None, where: Optional[str] = None
+) -> Tuple[SpaceConfig, Path]:
     """Return the search space that a path or a shipped name means, and its file.
+
+    Args:
+        name: A path or a shipped name.
+        beside: The folder in which a relative path is looked for first.
+        where: File and key that hold the name, for errors.
 
     Raises:
         ConfigError: If there is no such file or it breaks a rule.
     """
-    path = find_file("search_spaces", name, beside)
+    path = find_file("search_spaces", name, beside, where)
     return validated(SpaceConfig, load_yaml(path), str(path)), path

@@ -331,7 +331,9 @@ def build_study_config(**settings: Any) -> StudyConfig:
 
 
 def load_study_config(
-    name: str, overrides: Optional[Mapping[str, Any]] = None
+    name: str,
+    overrides: Optional[Mapping[str, Any]] = None,
+    options: Optional[Mapping[str, str]] = None,
 ) -> Tuple[StudyConfig, Path]:
     """Return the study that a path or a shipped name means, and its file.
 
@@ -339,6 +341,7 @@ def load_study_config(
         name: A path, or the name of a shipped study.
         overrides: Top-level keys that replace the file's, e.g. from the command line. They are
             checked by the same rules.
+        options: By dotted key the command line's option that a value is from, for errors.
     Raises:
         ConfigError: If there is no such file or a rule is broken.
     """
@@ -349,7 +352,7 @@ def load_study_config(
         full = expand_shorthands(data)
     except ConfigError as err:
         raise ConfigError(f"{path}: {err}") from err
-    return validated(StudyConfig, full, str(path)), path
+    return validated(StudyConfig, full, str(path), options), path
 
 
 def expand_shorthands(data: Mapping[str, Any]) -> Dict[str, Any]:

@@ -10,7 +10,6 @@ from nas_edge.config.units import format_bytes, format_seconds
 from nas_edge.dashboard.markdown import escape, facts, table, trial_link
 from nas_edge.dashboard.snapshot import Snapshot
 from nas_edge.report.facts import classes_of, images_text
-from nas_edge.report.html import verdict
 from nas_edge.report.rows import (
     FrontRow,
     changes,
@@ -21,6 +20,7 @@ from nas_edge.report.rows import (
     shown_metrics,
     training_text,
 )
+from nas_edge.report.verdict import verdict_on
 from nas_edge.study.pruning import summarise_pruning
 from nas_edge.study.records import TrialRecord, direction_of
 
@@ -35,7 +35,9 @@ def study_note(snapshot: Snapshot) -> str:
     if snapshot.problem:
         parts.append(f"**These figures do not compare**: {escape(snapshot.problem)}")
     elif snapshot.records:
-        parts += [f"**{escape(verdict(snapshot.records, snapshot.objectives), 600)}**"]
+        found = verdict_on(snapshot.records, snapshot.objectives, snapshot.identity)
+        parts += [f"**{escape(found.sentence, 600)}**"]
+        parts += [escape(found.certainty, 600)] if found.certainty else []
         parts += ["## The front", _front(snapshot)]
     parts += ["## Objectives", _objectives(snapshot)]
     parts += ["## What is searched", _facts(snapshot)]
@@ -136,8 +138,9 @@ def _facts(snapshot: Snapshot) -> str:
 
 
 def _recipe(recipe: Mapping[str, Any]) -> str:
+    epochs = "{} epoch" if recipe.get("epochs") == 1 else "{} epochs"
     named = (
-        ("{} epochs", "epochs"),
+        (epochs, "epochs"),
         ("{} px", "image_size"),
         ("batch {}", "batch_size"),
         ("{}", "optimizer"),

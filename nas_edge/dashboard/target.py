@@ -72,6 +72,9 @@ def find_target(what: str) -> Target:
     if find_spec("optuna_dashboard") is None:
         raise ConfigError('the dashboard needs optuna-dashboard; pip install "nas-edge[dashboard]"')
     if "://" in what:
+        file = sqlite_file(check_url(what))
+        if file is not None and not file.exists():
+            raise ConfigError(f"{file}: there is no such file")
         return Target(check_url(what))
     folder = open_run(what).folder
     return Target(folder.database_url, folder.path, folder.study_name)

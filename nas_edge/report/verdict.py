@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import sqrt
+from dataclasses import dataclass, replace
 from statistics import mean, stdev
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from nas_edge.candidate.measurement import METRICS
 from nas_edge.errors import StudyError
-from nas_edge.pareto import repeated_figure
+from nas_edge.report.chance import ACCURACY, Chance, chance_of, reversal
 from nas_edge.report.finalists import Finalists, best_finalist, finalists_of
 from nas_edge.report.finalists_verdict import finalists_certainty, finalists_sentence
 from nas_edge.report.repeats import differ_in_seed_alone, num_val_images
@@ -22,8 +21,6 @@ from nas_edge.report.rows import (
 )
 from nas_edge.study.records import TrialRecord, comparable, direction_of
 from nas_edge.study.run import Run
-
-_Z95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -44,15 +41,41 @@ def verdict_of(run: Run, runs: Sequence[Run] = ()) -> Verdict:
     finalists = finalists_of(run)
     if finalists is not None and finalists.paper is not None and finalists.paper.means:
         return _of_finalists(run, finalists)
+    found = verdict_on(run.records, run.objectives, run.identity)
     paper = paper_record(run.records)
-    best = _winner(run.records, run.objectives)
-    sentence = verdict(run.records, run.objectives)
+    if paper is None or found.number is None:
+        return found
+    repeated = _over_seeds(run, runs, run.record(found.number), paper)
+    return replace(found, certainty=repeated) if repeated else found
+
+
+def verdict_on(
+    records: Sequence[TrialRecord], objectives: Sequence[str], identity: Mapping[str, Any]
+) -> Verdict:
+    """Return what one run's search says by itself; ``identity`` tells the number of images."""
+    paper = paper_record(records)
     if paper is None or not paper.measurement.is_finished:
-        return Verdict(sentence, "", "", None)
-    shown = best or _trade(run.records, paper, run.objectives)
-    sure = "" if shown is None else _certainty(run, runs, shown, paper)
-    number = None if shown is None else shown.number
-    return Verdict(sentence, _measured(paper, run.objectives), sure, number)
+        return Verdict(_no_paper(paper), "", "", None)
+    best = _winner(records, objectives)
+    shown = best or _trade(records, paper, objectives)
+    if shown is None:
+        sentence = f"{_none_beats(paper)}."
+        return Verdict(sentence, _measured(paper, objectives), "", None)
+    num_images = num_val_images(identity) if ACCURACY in objectives else 0
+    chance = chance_of(shown, paper, num_images)
+    if best is None:
+        gains = changes(shown.measurement, paper.measurement, objectives)
+        sentence = f"{_none_beats(paper)}; what comes nearest is {shown.name}: {gains}."
+    elif chance is not None and chance.is_within:
+        sentence = _within_chance(best, paper, objectives, chance)
+    else:
+        sentence = _beats(records, best, paper, objectives, num_images)
+    return Verdict(
+        " ".join(filter(None, [sentence, reversal(shown, paper)])),
+        _measured(paper, objectives),
+        _once(chance),
+        shown.number,
+    )
 
 
 def _of_finalists(run: Run, found: Finalists) -> Verdict:
@@ -68,39 +91,57 @@ def _of_finalists(run: Run, found: Finalists) -> Verdict:
 
 
 def verdict(records: Sequence[TrialRecord], objectives: Sequence[str]) -> str:
-    """Return the sentence alone: what beats the paper's network, and by how much."""
-    paper = paper_record(records)
+    """Return the sentence alone, where nothing is known of the images."""
+    return verdict_on(records, objectives, {}).sentence
+
+
+def _no_paper(paper: Optional[TrialRecord]) -> str:
     if paper is None:
         return "The paper's configuration is not among the candidates."
-    if not paper.measurement.is_finished:
-        reason = paper.measurement.reason
-        return f"The paper's configuration ({paper.name}) has no figures: {reason}."
-    best = _winner(records, objectives)
-    if best is None:
-        return _none_beats(records, paper, objectives)
-    relations = against_paper(records, objectives)
-    others = sum(1 for relation in relations.values() if relation == "dominates") - 1
+    reason = paper.measurement.reason
+    return f"The paper's configuration ({paper.name}) has no figures: {reason}."
+
+
+def _none_beats(paper: TrialRecord) -> str:
+    return f"No candidate beats the paper's configuration ({paper.name}) on every axis"
+
+
+def _beats(
+    records: Sequence[TrialRecord],
+    best: TrialRecord,
+    paper: TrialRecord,
+    objectives: Sequence[str],
+    num_images: int,
+) -> str:
+    others = 0
+    for record in _dominators(records, objectives):
+        chance = chance_of(record, paper, num_images)
+        others += record is not best and (chance is None or not chance.is_within)
     more = "" if not others else f"; {others} other{'s do' if others > 1 else ' does'}, too"
     axes = ", ".join(_axis(best, paper, name) for name in objectives)
     return f"{_begun(best.name)} beats the paper's configuration ({paper.name}): {axes}{more}."
 
 
-def _none_beats(
-    records: Sequence[TrialRecord], paper: TrialRecord, objectives: Sequence[str]
+def _within_chance(
+    best: TrialRecord, paper: TrialRecord, objectives: Sequence[str], chance: Chance
 ) -> str:
-    sentence = f"No candidate beats the paper's configuration ({paper.name}) on every axis"
-    trade = _trade(records, paper, objectives)
-    if trade is None:
-        return f"{sentence}."
-    gains = changes(trade.measurement, paper.measurement, objectives)
-    return f"{sentence}; what comes nearest is {trade.name}: {gains}."
+    """Say what the other axes gain, where chance alone explains the accuracies' difference."""
+    axes = ", ".join(_axis(best, paper, name) for name in objectives if name != ACCURACY)
+    return (
+        f"{_begun(best.name)} is as accurate as the paper's configuration ({paper.name}) within "
+        f"chance ({100 * chance.difference:+.1f} points val accuracy, chance is "
+        f"{100 * chance.reach:.1f}): {axes}."
+    )
+
+
+def _dominators(records: Sequence[TrialRecord], objectives: Sequence[str]) -> List[TrialRecord]:
+    relations = against_paper(records, objectives)
+    return [record for record in records if relations.get(record.number) == "dominates"]
 
 
 def _winner(records: Sequence[TrialRecord], objectives: Sequence[str]) -> Optional[TrialRecord]:
     """Return, of those that dominate the paper's network, the one that gains most in sum."""
-    paper = paper_record(records)
-    relations = against_paper(records, objectives)
-    better = [record for record in records if relations.get(record.number) == "dominates"]
+    paper, better = paper_record(records), _dominators(records, objectives)
     if paper is None or not better:
         return None
     return max(better, key=lambda record: _gain(record, paper, objectives))
@@ -156,29 +197,12 @@ def plain_source(source: str) -> str:
     return source.partition(", epoch ")[0]
 
 
-def _certainty(run: Run, runs: Sequence[Run], best: TrialRecord, paper: TrialRecord) -> str:
-    repeated = _over_seeds(run, runs, best, paper)
-    if repeated:
-        return repeated
+def _once(chance: Optional[Chance]) -> str:
     text = "Each network was trained once, from one seed"
-    chance = _chance(run, best, paper)
-    return f"{text}. {chance}" if chance else f"{text}: a small difference may be chance."
-
-
-def _chance(run: Run, best: TrialRecord, paper: TrialRecord) -> str:
-    """How far two accuracies on so many images can lie apart by chance (binomial, 95%)."""
-    name = next((n for n in run.objectives if n == "val_accuracy"), None)
-    num_images = num_val_images(run.identity)
-    own, base = (None, None) if name is None else (best.value(name), paper.value(name))
-    if own is None or base is None or not num_images or not (0 <= own <= 1 and 0 <= base <= 1):
-        return ""
-    scatter = repeated_figure([[own], [base]], num_images).variances
-    reach = _Z95 * sqrt(float(scatter.sum()))
-    place = "within" if abs(own - base) <= reach else "beyond"
     return (
-        f"With {num_images} validation images two accuracies differ by up to "
-        f"{100 * reach:.1f} points by chance (95%); the difference of "
-        f"{100 * abs(own - base):.1f} points is {place} that, and seeds add to it."
+        f"{text}: a small difference may be chance."
+        if chance is None
+        else (f"{text}. {chance.sentence}")
     )
 
 

@@ -59,6 +59,7 @@ def _axes_to_draw_on() -> Any:
     """Return a figure with two empty axes, made once: that takes as long as the drawing."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     # Fixed margins: a computed layout would double the time.
     figure = Figure(figsize=(7.0, 2.8), dpi=90)
@@ -68,7 +69,8 @@ def _axes_to_draw_on() -> Any:
     accuracy.set(xlabel="epoch", ylabel="accuracy", ylim=(0.0, 1.0))
     memory.set(xlabel="epoch", ylabel="memory in training (MiB)")
     for axes in (accuracy, memory):
-        axes.locator_params(nbins=4)
+        axes.locator_params(axis="y", nbins=4)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, min_n_ticks=1))
     return figure
 
 
@@ -85,7 +87,9 @@ def _draw_lines(
         rows = _finite((row["epoch"], row.get(f"{name}_{what}")) for row in history)
         if rows:
             epochs, values = zip(*rows)
-            drawn += axes.plot(epochs, [value / unit for value in values], color=colour, label=name)
+            marker = "o" if len(rows) == 1 else ""  # a line of one point is none
+            scaled = [value / unit for value in values]
+            drawn += axes.plot(epochs, scaled, color=colour, label=name, marker=marker)
     if drawn:
         axes.relim()
         axes.autoscale_view(scaley=False)

@@ -186,7 +186,9 @@ def open_folder(path: Path) -> RunFolder:
     file = path / "run.json"
     if not file.is_file():
         what = "there is no such folder" if not path.exists() else "it holds no run.json"
-        raise StudyError(f"{path}: must be the folder of a run, but {what}")
+        raise StudyError(
+            f"{path}: must be the folder of a run, as nas-edge run makes it (runs/NAME), but {what}"
+        )
     try:
         data: Dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if data["format"] != FORMAT:

@@ -69,7 +69,7 @@ def run_training_study(
         StudyError: If the folder holds another study.
         EnvironmentProblem: If the machine is at fault.
     """
-    space_config, space_path = load_space_config(config.space, beside)
+    space_config, space_path = load_space_config(config.space, beside, f"{where}: space")
     networks = SearchSpace.from_config(space_config, str(space_path))
     space = searched_space(networks, config)
     found = find_device(device)

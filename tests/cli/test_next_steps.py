@@ -60,6 +60,12 @@ def test_a_finished_search_names_the_winner_and_where_to_look(finished):
     assert len(lines) <= 6
 
 
+def test_the_ending_says_how_sure_its_sentence_is(finished):
+    found = ending(finished, named=7, sentence="Trial 7 is fine.", certainty="Over 2 seeds.")
+    assert summary_lines(found)[:3] == ["Trial 7 is fine.", "Over 2 seeds.", "next:"]
+    assert "Over 2 seeds." not in summary_lines(replace(found, kind=REPRODUCTION))
+
+
 def test_without_a_winner_the_most_accurate_of_the_front_is_shown(finished):
     best = max(finished, key=lambda r: (r.value("val_accuracy"), -r.value("peak_memory")))
     assert commands(ending(finished))[0] == f"nas-edge show runs/x:{best.number}"

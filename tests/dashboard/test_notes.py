@@ -35,6 +35,15 @@ def test_study_note_says_what_is_searched_on_what(snapshot):
     ]
 
 
+def test_study_note_says_how_sure_its_first_sentence_is(snapshot):
+    assert "With 30 validation images two accuracies differ" in study_note(snapshot)
+
+
+def test_an_epoch_is_one(snapshot):
+    identity = {**snapshot.identity, "recipe": {**snapshot.identity["recipe"], "epochs": 1}}
+    assert "1 epoch, 64 px" in study_note(replace(snapshot, identity=identity))
+
+
 def test_study_note_counts_every_outcome_and_says_why(snapshot):
     note = study_note(snapshot)
 

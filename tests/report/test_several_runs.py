@@ -110,6 +110,44 @@ def test_verdict_says_what_chance_alone_can_do(make, num_val, place):
     assert f"the difference of 10.0 points is {place} that" in verdict.certainty
 
 
+@pytest.mark.parametrize(
+    ("num_val", "begins"),
+    [
+        (
+            50,
+            "Trial 1 is as accurate as the paper's configuration (xception-lite) within chance "
+            "(+10.0 points val accuracy, chance is 16.9): peak training memory 20.0 MiB against "
+            "30.0 MiB (-33%).",
+        ),
+        (5000, "Trial 1 beats the paper's configuration (xception-lite): val accuracy 80.0%"),
+    ],
+)
+def test_only_a_difference_beyond_chance_beats_the_paper(make, num_val, begins):
+    assert verdict_of(make("a", results(), num_val=num_val)).sentence.startswith(begins)
+
+
+def test_others_that_beat_the_paper_do_so_beyond_chance(make):
+    # Of 400 images, 1.96 * sqrt((0.9*0.1 + 0.7*0.3) / 400) is 5.4 points, and about 6 for 0.71.
+    others = [("b", None, (0.71, 25)), ("c", None, (0.8, 26))]
+    run = make("a", [*results(0.9), *others])
+    assert verdict_of(run).sentence.endswith("(-33%); 1 other does, too.")
+
+
+@pytest.mark.parametrize(("test_accuracy", "is_said"), [(0.6, True), (0.75, False), (None, False)])
+def test_verdict_says_where_the_test_images_say_otherwise(make, test_accuracy, is_said):
+    run = make("a", results())
+    tests = {"xception-lite": 0.7, "trial 1": test_accuracy}
+    records = []
+    for record in run.records:
+        metrics = dict(record.measurement.metrics)
+        if tests[record.name] is not None:
+            metrics["test_accuracy"] = Metric(tests[record.name], "share", "test images")
+        records.append(replace(record, measurement=replace(record.measurement, metrics=metrics)))
+    sentence = verdict_of(replace(run, records=tuple(records))).sentence
+    said = "The test images put the two the other way round: 60.0% against 70.0%."
+    assert (said in sentence) == is_said
+
+
 def test_verdict_says_device_and_sources(make):
     measured = verdict_of(make("a", results())).measured
     assert measured == ("On board – val accuracy: validation images; peak training memory: probe.")
