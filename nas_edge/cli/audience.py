@@ -18,12 +18,13 @@ from nas_edge.cli.next_steps import (
     Ending,
     how_sure,
     next_steps,
+    step_lines,
     summary_lines,
     what_came,
 )
 from nas_edge.cli.progress import progress_for
 from nas_edge.cli.standing import Standing, updated
-from nas_edge.cli.streams import drop_unwritable, say
+from nas_edge.cli.streams import drop_unwritable, output_width, say
 from nas_edge.errors import NasEdgeError
 from nas_edge.report.rows import outcome_counts
 from nas_edge.study.pruning import summarise_pruning
@@ -101,9 +102,9 @@ class People(_Follower):
         """Tell what came of a study that ended by itself."""
         del exit_code  # the shell's
         print_tables()
-        click.echo(f"report: {report}")
         if not self._quiet:
-            for line in summary_lines(self._ending(self._standing.why, run)):
+            click.echo(f"report: {report}")
+            for line in summary_lines(self._ending(self._standing.why, run), output_width()):
                 click.echo(line)
 
     def interrupted(self) -> None:
@@ -112,8 +113,8 @@ class People(_Follower):
             return
         click.echo(f"\n{STOPPED} ({self._folder})", err=True)
         if not self._quiet:
-            for step in next_steps(self._ending(INTERRUPTED))[1:]:
-                click.echo(f"  {step.do}   {step.gives}", err=True)
+            for line in step_lines(next_steps(self._ending(INTERRUPTED))[1:], None):
+                click.echo(line, err=True)
 
     def failed(self, text: str, exit_code: int) -> None:
         """Nothing: the command line tells errors itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -105,14 +106,37 @@ def next_steps(ending: Ending) -> List[Step]:
     ]
 
 
-def summary_lines(ending: Ending) -> List[str]:
-    """Return the summary as lines for people."""
+def summary_lines(ending: Ending, width: Optional[int] = None) -> List[str]:
+    """Return the summary as lines for people, broken between words to a width (None: not)."""
     steps = next_steps(ending)
+    texts = [text for text in (what_came(ending), how_sure(ending)) if text]
+    lines = [line for text in texts for line in _broken(text, width, "")]
+    return [*lines, *(["next:"] if steps else []), *step_lines(steps, width)]
+
+
+def step_lines(steps: Sequence[Step], width: Optional[int]) -> List[str]:
+    """Return steps in two columns; where that is too wide, what each gives below it."""
     cells = max((len(step.do) for step in steps), default=0)
-    lines = [line for line in (what_came(ending), how_sure(ending)) if line]
-    if steps:
-        lines.append("next:")
-    return lines + [f"  {step.do.ljust(cells)}   {step.gives}" for step in steps]
+    rows = [f"  {step.do.ljust(cells)}   {step.gives}" for step in steps]
+    if width is None or max(map(len, rows), default=0) <= width:
+        return rows
+    # A command is left whole, so that it can be copied.
+    return [
+        line for step in steps for line in (f"  {step.do}", *_broken(step.gives, width, " " * 6))
+    ]
+
+
+def _broken(text: str, width: Optional[int], indent: str) -> List[str]:
+    if width is None:
+        return [text]
+    return textwrap.wrap(
+        text,
+        max(width, 20),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _looks(ending: Ending, run: str) -> List[Step]:

@@ -6,7 +6,9 @@ import codecs
 import contextlib
 import errno
 import os
+import shutil
 import sys
+from typing import Optional
 
 import click
 
@@ -30,6 +32,11 @@ def say(text: str) -> None:
     """Write a line for people on stderr, if anything can be written there."""
     with contextlib.suppress(OSError):
         click.echo(text, err=True)
+
+
+def output_width() -> Optional[int]:
+    """Return how many characters a line of stdout holds; None where it is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def is_of_output(err: OSError) -> bool:

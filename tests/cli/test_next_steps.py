@@ -66,6 +66,15 @@ def test_the_ending_says_how_sure_its_sentence_is(finished):
     assert "Over 2 seeds." not in summary_lines(replace(found, kind=REPRODUCTION))
 
 
+def test_a_narrow_terminal_breaks_lines_between_words_and_leaves_commands_whole(finished):
+    found = ending(finished, named=7, sentence="Trial 7 is as accurate as the paper's, with less.")
+    lines = summary_lines(found, 40)
+    assert lines[0] == "Trial 7 is as accurate as the paper's,"
+    assert "  nas-edge finalize runs/x" in lines
+    assert "      the front from new seeds, on test" in lines
+    assert all(len(line) <= 40 or line.strip().startswith("nas-edge") for line in lines)
+
+
 def test_without_a_winner_the_most_accurate_of_the_front_is_shown(finished):
     best = max(finished, key=lambda r: (r.value("val_accuracy"), -r.value("peak_memory")))
     assert commands(ending(finished))[0] == f"nas-edge show runs/x:{best.number}"
