@@ -28,6 +28,7 @@ from nas_edge import Run, open_run
 from nas_edge.pareto import hypervolume, reference_point_of
 from nas_edge.study.pruning import summarise_pruning
 
+STUDY = str(Path(__file__).resolve().parent / "headline_synthetic.yaml")
 WAYS: Dict[str, Tuple[float, Dict[str, Any]]] = {
     "ours": (1.0, {"sampler": "auto", "pruner": "front"}),
     "optuna": (2.0, {"sampler": "tpe", "pruner": "none"}),
@@ -47,7 +48,7 @@ def main() -> None:
         for way, (factor, options) in WAYS.items():
             out = args.out / f"{way}-{seed}"
             own = {"seed": seed, "trials": 1000, "finalists_share": 0.0, **options}
-            search("synthetic", out, factor * args.trainings, own)
+            search(STUDY, out, factor * args.trainings, own)
             runs[way] = open_run(out)
         ratios.append(compared(seed, runs))
     mean = np.mean(ratios, axis=0)

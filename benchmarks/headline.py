@@ -6,8 +6,8 @@ networks again from new seeds. Of those with at least 30% less peak training mem
 paper's configuration, the one with the best mean validation accuracy is named, with its test
 accuracy, which chose nothing, beside the paper's. ::
 
-    python benchmarks/headline.py synthetic --out runs/headline-synthetic
-    python benchmarks/headline.py pcb --data DIR --out runs/headline-pcb
+    python benchmarks/headline.py benchmarks/headline_synthetic.yaml --out runs/headline-synthetic
+    python benchmarks/headline.py benchmarks/curves/pcb.yaml --data DIR --out runs/headline-pcb
 
 Goes on where it stopped.
 """
@@ -36,14 +36,13 @@ from nas_edge import (
 from nas_edge.report.finalists import FinalistRow, finalists_of
 from nas_edge.study.pruning import summarise_pruning
 
-CURVES = Path(__file__).resolve().parent / "curves"
 PAPER = "xception-lite"
 LEAST_SAVED = 0.3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=[path.stem for path in CURVES.glob("*.yaml")])
+    parser.add_argument("study", help="a study file, or the name of a shipped one")
     parser.add_argument("--data", help="folder of the images, where they are not embedded")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--trainings", type=float, default=12.0)
@@ -53,16 +52,15 @@ def main() -> None:
     overrides: Any = {"seed": args.seed, "trials": 1000, "finalists_share": 0.0}
     if args.data is not None:
         overrides["data"] = {"source": "folder", "path": args.data}
-    search(args.name, args.out, args.trainings, overrides)
+    search(args.study, args.out, args.trainings, overrides)
     finalize_run(args.out, seeds=args.seeds, on_event=ProgressLines())
     write_report(open_run(args.out))
     tell(args.out, args.trainings)
 
 
-def search(name: str, out: Path, trainings: float, overrides: Any) -> None:
+def search(study: str, out: Path, trainings: float, overrides: Any) -> None:
     """Train the handcrafted networks, which shows how long one takes, and go on with the rest."""
-    file = str(CURVES / f"{name}.yaml")
-    config, _ = load_study_config(file, overrides)
+    config, _ = load_study_config(study, overrides)
     first = config.model_copy(update={"trials": 3})
     records = run_training_study(first, out=out, on_event=ProgressLines())
     (paper,) = (r for r in records if (r.reference or "").partition(" x")[0] == PAPER)
