@@ -38,6 +38,7 @@ JUDGES = ("val_accuracy", "test_accuracy")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--study", default=STUDY, help="a study file, or the name of a shipped one")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--trainings", type=float, default=12.0)
     parser.add_argument("--seeds", type=int, default=2)
@@ -48,7 +49,7 @@ def main() -> None:
         for way, (factor, options) in WAYS.items():
             out = args.out / f"{way}-{seed}"
             own = {"seed": seed, "trials": 1000, "finalists_share": 0.0, **options}
-            search(STUDY, out, factor * args.trainings, own)
+            search(args.study, out, factor * args.trainings, own)
             runs[way] = open_run(out)
         ratios.append(compared(seed, runs))
     mean = np.mean(ratios, axis=0)

@@ -69,7 +69,8 @@ def documented(repository):
 def keys_of(event):
     """Return an event's keys, with those of the rows, figures and steps in it."""
     inner = [*event.get("rows", []), *event.get("metrics", {}).values(), *event.get("next", [])]
-    return {*event, *(key for one in inner for key in one)} - {"event", "time"}
+    inner += [event["pruning"]] if "pruning" in event else []
+    return {*event, *(key for one in inner for key in one)} - {"event", "time", *WORDS}
 
 
 def test_the_documented_events_and_keys_are_those_of_a_real_study(outputs, repository, monkeypatch):

@@ -136,7 +136,7 @@ def test_a_merged_group_may_be_overridden():
     ("text", "message"),
     [
         ("count: 1", "name is missing"),
-        ("nmae: x", "name is missing (and 1 more)"),
+        ("nmae: x", "name is missing (also wrong: nmae)"),
         ("name: x\ncoutn: 1", "coutn is not a known key; did you mean 'count'?"),
         (
             "name: x\nzzz: 1",
@@ -180,10 +180,10 @@ def test_a_whole_number_beyond_pythons_own_limit_is_refused():
     assert refusal(check, f"name: x\ncount: {'9' * 5000}").startswith("a.yaml: ")
 
 
-def test_several_problems_are_counted_and_the_first_is_named():
+def test_several_problems_are_named_the_first_with_its_rule():
     message = refusal(check, "name: 1\ncount: 0\nflag: 3\nzzz: 1")
 
-    assert message == "a.yaml: name must be a text, but got 1 (and 3 more)"
+    assert message == "a.yaml: name must be a text, but got 1 (also wrong: count, flag, zzz)"
 
 
 def test_what_is_no_plain_data_is_refused():

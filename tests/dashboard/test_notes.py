@@ -36,12 +36,21 @@ def test_study_note_says_what_is_searched_on_what(snapshot):
 
 
 def test_study_note_says_how_sure_its_first_sentence_is(snapshot):
-    assert "With 30 validation images two accuracies differ" in study_note(snapshot)
+    best = max(of_outcome(snapshot, FINISHED), key=lambda r: r.value("val_accuracy"))
+    finished = replace(best.measurement, metrics=dict(best.measurement.metrics))
+    finished.metrics["peak_memory"] = Metric(1e9, "bytes", "four bytes a MAC")
+    records = [
+        replace(r, measurement=finished) if (r.reference or "").startswith("xception-lite") else r
+        for r in snapshot.records
+    ]
+    note = study_note(replace(snapshot, records=records)).replace("\\", "")
+    assert "With 30 validation images two accuracies differ" in note
 
 
 def test_an_epoch_is_one(snapshot):
     identity = {**snapshot.identity, "recipe": {**snapshot.identity["recipe"], "epochs": 1}}
-    assert "1 epoch, 64 px" in study_note(replace(snapshot, identity=identity))
+    note = study_note(replace(snapshot, identity=identity))
+    assert "1 epoch, 64 px" in note.replace("\\", "")
 
 
 def test_study_note_counts_every_outcome_and_says_why(snapshot):

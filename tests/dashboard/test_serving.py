@@ -135,7 +135,7 @@ def test_storage_that_goes_away_ends_it_with_one_line(serve, run_folder):
     ("make", "exit_code", "says"),
     [
         (lambda folder: folder / "nothing", 2, "must be the folder of a run"),
-        (lambda folder: "sqlite:////nowhere/study.db", 3, "the storage is gone"),
+        (lambda folder: "sqlite:////nowhere/study.db", 2, "no such file"),
         (lambda folder: "nonsense://x", 2, "must be of a database that SQLAlchemy knows"),
     ],
 )

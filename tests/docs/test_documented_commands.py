@@ -3,7 +3,6 @@
 import re
 import shlex
 
-import click
 import pytest
 from command_tree import COMMANDS, options_of
 from markdown_pages import SHELL
@@ -40,22 +39,28 @@ def command_lines(page):
 
 
 @pytest.fixture
-def parse(monkeypatch):
-    """Return a function that has click parse words and stops short of doing anything."""
+def complaint(monkeypatch, capsys):
+    """Return a function that has click parse words, does nothing, and tells what click prints."""
     for command in COMMANDS.values():
         monkeypatch.setattr(command, "callback", lambda **_: None)
-    return lambda words: main.main(list(words), prog_name="nas-edge", standalone_mode=False)
+
+    def parse(words):
+        code = main.main(list(words), prog_name="nas-edge", standalone_mode=False)
+        printed = capsys.readouterr().err
+        assert bool(code) == bool(printed)
+        return printed
+
+    return parse
 
 
-def test_every_command_line_parses(pages, parse):
+def test_every_command_line_parses(pages, complaint):
     found = [(name, words) for name, page in pages.items() for words, _ in command_lines(page)]
     assert len(found) > 50
     wrong = []
     for name, words in found:
-        try:
-            parse(words)
-        except click.ClickException as err:
-            wrong.append(f"{name}: nas-edge {' '.join(words)}: {err.format_message()}")
+        said = complaint(words)
+        if said:
+            wrong.append(f"{name}: nas-edge {' '.join(words)}: {said}")
     assert wrong == []
 
 
@@ -110,8 +115,6 @@ def test_every_command_has_an_example(pages):
     assert set(COMMANDS) - shown == set()
 
 
-def test_a_wrong_option_is_found(parse):
-    with pytest.raises(click.NoSuchOption):
-        parse(["run", "demo", "--no-such-option"])
-    with pytest.raises(click.BadParameter):
-        parse(["reproduce", "--task", "no-such-task"])
+def test_a_wrong_option_is_found(complaint):
+    assert "--no-such-option" in complaint(["run", "demo", "--no-such-option"])
+    assert "no-such-task" in complaint(["reproduce", "--task", "no-such-task"])

@@ -122,7 +122,7 @@ def test_a_network_that_did_not_finish_says_why(make_run):
 
 
 def test_what_is_no_run_is_one_line(tmp_path):
-    with pytest.raises(StudyError, match=r"folder of a run, but it holds no run\.json"):
+    with pytest.raises(StudyError, match=r"folder of a run, as .* but it holds no run\.json"):
         open_sets([str(tmp_path)])
 
 
