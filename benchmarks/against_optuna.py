@@ -28,7 +28,7 @@ from nas_edge import Run, open_run
 from nas_edge.pareto import hypervolume, reference_point_of
 from nas_edge.study.pruning import summarise_pruning
 
-STUDY = str(Path(__file__).resolve().parent / "headline_synthetic.yaml")
+STUDY = str(Path(__file__).resolve().parent / "curves" / "synthetic.yaml")
 WAYS: Dict[str, Tuple[float, Dict[str, Any]]] = {
     "ours": (1.0, {"sampler": "auto", "pruner": "front"}),
     "optuna": (2.0, {"sampler": "tpe", "pruner": "none"}),

@@ -9,6 +9,7 @@ from typing import Any, Mapping, Optional, Tuple, Union
 
 from nas_edge.candidate.calibration import CALIBRATION_FILE, Calibration, load_calibration
 from nas_edge.config.files import load_yaml, shipped_files
+from nas_edge.config.units import format_bytes
 from nas_edge.errors import ConfigError, NasEdgeError, SpaceError
 from nas_edge.space.baselines import (
     NETWORK_NAMES,
@@ -111,6 +112,25 @@ def finalist_of(what: str) -> Optional[str]:
     return None if found is None or row is None else finalist_line(row, found.judge)
 
 
+def measured_of(what: str) -> Optional[str]:
+    """Return what training the candidate that RUN:TRIAL names did need, in a line, or None."""
+    trial = _run_and_number(what)
+    if trial is None:
+        return None
+    from nas_edge.study.run import open_run
+
+    record = open_run(trial[0]).record(trial[1])
+    peak = record.measurement.metrics.get("peak_memory")
+    if peak is None:
+        return None
+    saver = record.measurement.details.get("memory_saver", "none")
+    with_saver = "" if saver == "none" else f", memory saver {saver}"
+    return (
+        f"measured in {trial[0]}: peak training memory {format_bytes(peak.value)}"
+        f"{with_saver} ({peak.source})"
+    )
+
+
 def _run_and_number(what: str) -> Optional[Tuple[str, int]]:
     trial = re.match(r"^(.*):(\d+)$", what)
     if trial is None or not Path(trial.group(1)).is_dir():
@@ -132,6 +152,7 @@ def _named(name: str, training: Mapping[str, Any]) -> str:
 
 
 def _trial(run: str, number: int) -> Tuple[str, Found, Mapping[str, Any]]:
+    from nas_edge.report.facts import classes_of
     from nas_edge.study.run import open_run
 
     opened = open_run(run)
@@ -144,8 +165,7 @@ def _trial(run: str, number: int) -> Tuple[str, Found, Mapping[str, Any]]:
             f"{run}:{number}: must be a network, but is another space's point"
         ) from err
     name = _named(name, training)
-    identity = opened.identity
-    if "recipe" not in identity or "data" not in identity:
+    recipe, classes = opened.identity.get("recipe"), len(classes_of(opened.identity))
+    if not isinstance(recipe, Mapping) or classes < 2:
         return name, network, {**PAPERS, **training}
-    classes = len(identity["data"]["classes"])
-    return name, network, {**identity["recipe"], **training, "classes": classes}
+    return name, network, {**recipe, **training, "classes": classes}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Union
 
 import click
 
@@ -116,6 +116,9 @@ def report_command(
 
     _check_different(runs)
     opened = [open_run(run) for run in runs]
+    if out == "-":
+        click.echo(_rendered(opened, kind, accuracy_frontier), nl=False)
+        return
     path = Path(out) if out else None
     if kind == "html":
         from nas_edge.report.html import write_report
@@ -126,3 +129,15 @@ def report_command(
 
         written = write_format(opened, kind, path, accuracy_frontier)
     click.echo(f"report: {written}")
+
+
+def _rendered(
+    runs: Sequence[Any], kind: str, accuracy_frontier: Optional[float]
+) -> Union[str, bytes]:
+    if kind == "html":
+        from nas_edge.report.html import render_report
+
+        return render_report(runs, accuracy_frontier)
+    from nas_edge.report.formats import render_format
+
+    return render_format(runs, kind, accuracy_frontier)

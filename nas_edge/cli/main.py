@@ -285,9 +285,9 @@ def front(runs: Tuple[str, ...], confidence: Optional[float], as_json: bool, as_
 @click.option(
     "--out",
     metavar="FILE",
-    type=click.Path(dir_okay=False),
+    type=click.Path(dir_okay=False, allow_dash=True),
     callback=_not_empty,
-    help="[default: report.html, .md, .tex, ... in the first RUN]",
+    help="- for the output [default: report.html, .md, .tex, ... in the first RUN]",
 )
 @click.option(
     "--format",
@@ -301,7 +301,7 @@ def front(runs: Tuple[str, ...], confidence: Optional[float], as_json: bool, as_
 def report(
     runs: Tuple[str, ...], out: Optional[str], kind: str, accuracy_frontier: Optional[float]
 ) -> None:
-    """Write one HTML file about RUN that opens without a network.
+    """Write one HTML file about RUN that opens without a network, or its front as a file.
 
     Several RUNs stand side by side; figures that do not compare get axes of their own.
     """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import click
 
 from nas_edge.candidate.estimate import CostEstimate, estimate_cost
-from nas_edge.cli.find import finalist_of, find, find_calibration
+from nas_edge.cli.find import finalist_of, find, find_calibration, measured_of
 from nas_edge.config.files import load_yaml, shipped_files, validated
 from nas_edge.config.units import format_bytes
 from nas_edge.errors import ConfigError
@@ -59,6 +59,9 @@ def estimate_command(
         click.echo(json.dumps([_estimate_row(*estimate) for estimate in estimates], indent=1))
         return
     parts = f" in parts of {recipe.micro_batch}" if recipe.micro_batch else ""
+    if saver == "all":
+        for line in _saver_lines(estimates):
+            click.echo(line)
     for one, saver_name, cost in estimates:
         saved = "" if saver_name == "none" else f", memory saver {saver_name}"
         click.echo(
@@ -67,6 +70,20 @@ def estimate_command(
         )
         for line in _estimate_lines(cost):
             click.echo(line)
+    measured = measured_of(what)
+    if measured is not None:
+        click.echo(measured)
+
+
+def _saver_lines(estimates: Sequence[Tuple[str, str, CostEstimate]]) -> Iterator[str]:
+    """Compare the savers of each network: peak, and its share of what no saver needs."""
+    yield f"{'memory saver':<22}{'peak':>14}"
+    whole: Dict[str, float] = {}
+    for name, saver, cost in estimates:
+        whole.setdefault(name, cost.peak_bytes)
+        share = f"{100 * cost.peak_bytes / whole[name]:5.0f}%"
+        of_several = f"   {name}" if len({one for one, _, _ in estimates}) > 1 else ""
+        yield f"  {saver:<20}{format_bytes(cost.peak_bytes):>14}   {share}{of_several}"
 
 
 def _estimates(

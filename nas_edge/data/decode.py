@@ -93,6 +93,10 @@ def open_picture(path: Path, least_side: int) -> Union[Picture, str]:
         raise
     except UnidentifiedImageError:
         return "is not an image"
+    except FileNotFoundError:
+        return "no such file"
+    except IsADirectoryError:
+        return "must be an image, but is a folder; give its files"
     except Exception as err:  # Pillow raises many kinds for a damaged file
         return _undecodable(err)
 

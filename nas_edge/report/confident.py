@@ -27,7 +27,7 @@ from nas_edge.pareto.repeats import OWN, POOLED
 from nas_edge.report.finalists import Mean
 from nas_edge.report.finalists_verdict import percent
 from nas_edge.report.repeats import Repeats, num_val_images, repeats_in
-from nas_edge.report.rows import format_metric
+from nas_edge.report.rows import format_metric, unit_of
 from nas_edge.report.table_columns import HEADS
 from nas_edge.study.records import direction_of
 from nas_edge.study.run import Run
@@ -73,11 +73,11 @@ class ConfidentRow:
 class NoisyFront:
     """The networks on the front and the handcrafted ones, by the first cost; what noise is known.
 
-    ``confidence`` is None for the front of the means.
+    ``costs`` holds the unit of each; ``confidence`` is None for the front of the means.
     """
 
     rows: Tuple[ConfidentRow, ...]
-    costs: Tuple[str, ...]
+    costs: Mapping[str, str]
     confidence: Optional[float]
     note: str
 
@@ -102,10 +102,11 @@ def noisy_front(
             f"{runs[0].folder.path}: must have {ACCURACY} among its objectives to take its noise "
             f"into account, but has {', '.join(objectives)}"
         )
-    names = tuple(name for name in objectives if name != ACCURACY)
+    names = [name for name in objectives if name != ACCURACY]
+    units = {name: unit_of(name, runs[0].records) for name in names}
     networks = repeats_in(runs, labels)
     if not networks:
-        return NoisyFront((), names, confidence, "no candidate has finished")
+        return NoisyFront((), units, confidence, "no candidate has finished")
     num_images = num_val_images(runs[0].identity) or None
     accuracies = [one.accuracies(ACCURACY) for one in networks]
     if num_images is None and all(len(values) == 1 for values in accuracies):
@@ -117,7 +118,7 @@ def noisy_front(
     rows = _rows(networks, figure, names, confidence)
     shown = [row for row in rows if row.is_on_front or row.reference]
     shown.sort(key=lambda row: row.costs[names[0]])
-    return NoisyFront(tuple(shown), names, confidence, _note(figure, num_images))
+    return NoisyFront(tuple(shown), units, confidence, _note(figure, num_images))
 
 
 def noisy_table(front: NoisyFront, title: str) -> Any:
@@ -136,7 +137,7 @@ def noisy_table(front: NoisyFront, title: str) -> Any:
     for row in front.rows:
         cells = ["●" if row.is_on_front else "○", row.name, str(row.mean.num_seeds)]
         cells.append(row.mean.text(ACCURACY))
-        cells += [format_metric(name, row.costs[name]) for name in front.costs]
+        cells += [format_metric(name, row.costs[name], unit) for name, unit in front.costs.items()]
         cells.append("" if row.rival is None else f"{row.rival}: {percent(row.probability)}")
         table.add_row(*map(Text, cells), style="bold" if row.reference else "")
     table.caption = "\n".join(_captions(front))

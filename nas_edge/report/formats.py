@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 from nas_edge.errors import ConfigError
 from nas_edge.report.html import checked_out, write_out
@@ -47,18 +47,33 @@ def write_format(
             path is no file.
         EnvironmentProblem: If the file cannot be written.
     """
+    _check(runs, kind)
+    path = out or runs[0].folder.path / f"report.{SUFFIXES[kind]}"
+    checked_out(path)
+    write_out(path, render_format(runs, kind, accuracy_frontier))
+    return path
+
+
+def render_format(
+    runs: Sequence[Run], kind: str, accuracy_frontier: Optional[float] = None
+) -> Union[str, bytes]:
+    """Return what `write_format` writes.
+
+    Raises:
+        ConfigError: If the kind is unknown, no run is given, or the runs' objectives differ.
+    """
+    _check(runs, kind)
+    if kind in TABLES:
+        return table_text(runs, kind)
+    return figure_bytes(runs, kind, accuracy_frontier)
+
+
+def _check(runs: Sequence[Run], kind: str) -> None:
     if kind not in SUFFIXES or kind == "html":
         known = ", ".join(name for name in SUFFIXES if name != "html")
         raise ConfigError(f"the format must be one of {known}, but got {kind!r}")
     if not runs:
         raise ConfigError("a table or picture needs a run, but got none; give one of open_run")
-    path = out or runs[0].folder.path / f"report.{SUFFIXES[kind]}"
-    checked_out(path)
-    if kind in TABLES:
-        write_out(path, table_text(runs, kind))
-    else:
-        write_out(path, figure_bytes(runs, kind, accuracy_frontier))
-    return path
 
 
 def table_text(runs: Sequence[Run], kind: str) -> str:

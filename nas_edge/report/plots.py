@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle, islice
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from nas_edge.candidate.measurement import FINISHED
@@ -135,7 +136,7 @@ def parts_figure(records: Sequence[TrialRecord]) -> Any:
     import plotly.graph_objects as go
 
     names = list(dict.fromkeys(name for record in records for name in parts_of(record)))
-    colours = [*_PARTS[: max(0, len(names) - len(_REST))], *_REST]
+    colours = [*islice(cycle(_PARTS), max(0, len(names) - len(_REST))), *_REST]
     labels = [escaped(record.name) for record in records]
     figure = go.Figure()
     for name, colour in zip(names, colours):

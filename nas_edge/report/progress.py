@@ -85,8 +85,9 @@ class ProgressLines(EventLines):
     def _outcome(self, measured: Measurement) -> str:
         if not measured.is_finished:
             return f"{measured.outcome.replace('_', ' ')} ({measured.reason})"
+        there = [name for name in self._objectives if name in measured.metrics]
+        figures = [(name, measured.metrics[name]) for name in there]
         return ", ".join(
-            f"{metric_title(name)} {format_metric(name, measured.metrics[name].value)}"
-            for name in self._objectives
-            if name in measured.metrics
+            f"{metric_title(name)} {format_metric(name, metric.value, metric.unit)}"
+            for name, metric in figures
         )

@@ -15,7 +15,7 @@ from nas_edge.report.repeats import differ_in_seed_alone, num_val_images
 from nas_edge.report.rows import (
     against_paper,
     changes,
-    format_metric,
+    format_figure,
     metric_title,
     paper_record,
 )
@@ -173,11 +173,11 @@ def _gains(record: TrialRecord, paper: TrialRecord, objectives: Sequence[str]) -
 def _axis(record: TrialRecord, paper: TrialRecord, name: str) -> str:
     own, base = record.value(name), paper.value(name)
     if own == base:
-        return f"{metric_title(name)} the same {format_metric(name, own)}"
+        return f"{metric_title(name)} the same {format_figure(record, name)}"
     change = changes(record.measurement, paper.measurement, [name])
     amount = change[: -len(metric_title(name))].strip()
     return (
-        f"{metric_title(name)} {format_metric(name, own)} against {format_metric(name, base)}"
+        f"{metric_title(name)} {format_figure(record, name)} against {format_figure(paper, name)}"
         + (f" ({amount})" if amount else "")
     )
 

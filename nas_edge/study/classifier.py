@@ -30,7 +30,7 @@ from nas_edge.data.decode import Decoded, decode_image, decode_opened, size_prob
 from nas_edge.errors import DataError, EnvironmentProblem, StudyError
 from nas_edge.space.baselines import Network
 from nas_edge.study.classifier_facts import facts_in
-from nas_edge.study.run import Run
+from nas_edge.study.run import Run, open_run
 from nas_edge.study.transfer_source import network_of_record, weights_file
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ class Classifier:
     model: nn.Module
     class_names: Tuple[str, ...]
     image_size: int
+
+    def __repr__(self) -> str:
+        """Return what it tells apart and from what, without the layers."""
+        classes = ", ".join(self.class_names)
+        num_params = sum(weights.numel() for weights in self.model.parameters())
+        return f"<Classifier of {classes}: {num_params:,} parameters, {self.image_size} px>"
 
     @classmethod
     def load(cls, path: Union[str, Path]) -> Classifier:
@@ -121,33 +127,35 @@ class Classifier:
         return np.concatenate(found) if found else np.empty((0, len(self.class_names)))
 
     def predict(self, images: Union[OneImage, Sequence[OneImage]]) -> Any:
-        """Return a pandas DataFrame, one row an image: file name, class, its probability.
+        """Return a pandas DataFrame, one row an image: file as given, class, its probability.
 
-        The arguments are those of `probabilities`.
+        The arguments are those of `probabilities`; images that are no files have no such column.
         """
         import pandas as pd
 
         listed = _listed(images)
         found = self.probabilities(listed)
         best = found.argmax(axis=1) if len(found) else np.empty(0, dtype=int)
-        names = [Path(one).name if isinstance(one, (str, Path)) else "" for one in listed]
-        columns: Dict[str, Any] = {"file": names} if any(names) else {}
+        files = [str(one) if isinstance(one, (str, os.PathLike)) else "" for one in listed]
+        columns: Dict[str, Any] = {"file": files} if any(files) or not listed else {}
         columns["predicted"] = [self.class_names[i] for i in best]
         columns["probability"] = found[np.arange(len(found)), best]
         return pd.DataFrame(columns)
 
 
-def load_classifier(run: Run, number: int) -> Classifier:
+def load_classifier(run: Union[Run, str, Path], number: int) -> Classifier:
     """Return a candidate of a run as a classifier of images.
 
     Args:
-        run: From `open_run`; its study keeps weights (``artifacts: {weights: true}``).
+        run: From `open_run`, or its folder; its study keeps weights
+            (``artifacts: {weights: true}``).
         number: The candidate's.
     Raises:
         StudyError: If there is no such candidate, it did not finish, or its weights were not kept.
     """
     from nas_edge.training.weights import load_weights
 
+    run = run if isinstance(run, Run) else open_run(run)
     record = run.record(number)
     where = f"{run.folder.path}:{number}"
     if not record.measurement.is_finished:

@@ -10,6 +10,8 @@ FORMAT = 1
 FORMAT_ATTR = "nas_edge:format"
 IDENTITY_ATTR = "nas_edge:identity"
 OPTUNA_ATTR = "nas_edge:optuna"
+# In words, where the values say nothing to a person.
+_CHANGED = {"data.identity": "the images, their labels or their split have changed"}
 
 
 def check_same(
@@ -31,7 +33,9 @@ def differences_of(stored: Mapping[str, Any], current: Mapping[str, Any]) -> Lis
     old, new = _flat("", stored), _flat("", current)
     phrases = []
     for key in sorted({*old, *new}):
-        if key not in new:
+        if key in _CHANGED and old.get(key) != new.get(key):
+            phrases.append(_CHANGED[key])
+        elif key not in new:
             phrases.append(f"{key} was {old[key]!r} and is gone")
         elif key not in old:
             phrases.append(f"{key} is new ({new[key]!r})")

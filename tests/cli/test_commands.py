@@ -11,6 +11,7 @@ from in_process import call, error_of
 
 from nas_edge import __version__, open_run
 from nas_edge.cli.main import SAVER_NAMES
+from nas_edge.config.units import format_bytes
 
 HEAVY = ("torch", "torchvision", "optuna", "pandas", "plotly", "matplotlib", "sqlalchemy")
 COMMANDS = ([], ["run"], ["front"], ["report"], ["show"], ["estimate"], ["spaces"], ["studies"])
@@ -210,6 +211,12 @@ def test_estimate_shows_each_memory_saver_with_the_plain_training_first():
     assert "a training step" in rows[0]["source"]
     lines = call("estimate", "xception-lite x0.25", "--memory-saver", "unit").output.splitlines()
     assert "memory saver unit" in lines[0]
+    lines = call("estimate", *options[:-1]).output.splitlines()
+    assert lines[0].split() == ["memory", "saver", "peak"]
+    table = [line.split() for line in lines[1 : len(SAVER_NAMES) + 1]]
+    assert [row[0] for row in table] == list(SAVER_NAMES)
+    plain = rows[0]["peak_bytes"]
+    assert [row[-1] for row in table] == [f"{100 * r['peak_bytes'] / plain:.0f}%" for r in rows]
 
 
 def test_synthetic_set_is_written_and_can_be_refused(tmp_path):
@@ -255,7 +262,11 @@ def test_front_report_show_and_estimate_of_a_finished_run(finished, tmp_path):
     assert f"{recipe['image_size']} px, 2 classes" in call("show", f"{run}:0").output
     assert "50 px, 3 classes" in call("show", f"{run}:0", "--image-size", 50, "--classes", 3).output
     trained = f"{recipe['image_size']} px, batch {recipe['batch_size']}, {recipe['optimizer']}"
-    assert trained in call("estimate", f"{run}:0").output
+    estimated = call("estimate", f"{run}:0").output
+    assert trained in estimated
+    peak = open_run(run).record(0).measurement.metrics["peak_memory"]
+    told = f"measured in {run}: peak training memory {format_bytes(peak.value)}"
+    assert estimated.splitlines()[-1].startswith(told)
     assert "has no measured trial 99" in error_of(call("show", f"{run}:99"))
 
 

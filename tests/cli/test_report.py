@@ -58,6 +58,16 @@ def test_other_formats_stand_beside_it(runs, kind, suffix, start):
     assert (runs[0] / f"report.{suffix}").read_bytes().startswith(start)
 
 
+@pytest.mark.parametrize("kind", ["html", "md", "csv", "svg", "png"])
+def test_a_dash_is_the_output(runs, kind, tmp_path):
+    result = call("report", runs[0], "--format", kind, "--out", "-")
+    assert result.exit_code == 0, result.output
+    call("report", runs[0], "--format", kind, "--out", tmp_path / "file")
+    if kind != "svg":  # its figures carry a date and ids of their own
+        assert result.stdout_bytes == (tmp_path / "file").read_bytes()
+    assert result.stdout_bytes.startswith((tmp_path / "file").read_bytes()[:20])
+
+
 def test_a_run_given_twice_is_refused(runs):
     result = call("report", runs[0], runs[0].parent / "b" / ".." / "a")
     assert result.exit_code == 2

@@ -163,6 +163,15 @@ CHANGES = {
         {"data": {"source": "synthetic-pcb", "synthetic": {"train": 16, "val": 16, "test": 8}}},
         "data.counts.train was 32 and is now 16",
     ),
+    "other images": (
+        {
+            "data": {
+                "source": "synthetic-pcb",
+                "synthetic": {"train": 32, "val": 16, "test": 8, "seed": 5},
+            }
+        },
+        "the images, their labels or their split have changed",
+    ),
     "objectives": (
         {"objectives": ["val_accuracy", "params"]},
         "objectives was ['val_accuracy', 'peak_memory'] and is now ['val_accuracy', 'params']",

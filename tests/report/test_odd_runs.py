@@ -23,6 +23,7 @@ from nas_edge.dashboard.target import Target, find_target, open_studies, open_ta
 from nas_edge.dashboard.trial_note import candidate_note
 from nas_edge.errors import ConfigError
 from nas_edge.report.formats import table_text, write_format
+from nas_edge.report.progress import ProgressLines
 
 NAN = float("nan")
 # The parts of a run that an evaluator of one's own may fill as it likes.
@@ -136,6 +137,13 @@ def test_figures_of_own_names_keep_their_units_everywhere(tmp_path):
     heat = replace(run, objectives=("own_accuracy", "heat"))
     svg = write_format([heat], "svg", tmp_path / "a.svg").read_text()
     assert "heat (kelvin)" in svg
+    lines = []
+    telling = ProgressLines(lines.append)
+    about = {"name": "own", "space": "squares", "num_points": 3, "counts": {}, "classes": []}
+    device = {"name": "abacus", "kind": "cpu"}
+    telling({"event": "study", "objectives": ["heat"], "device": device, **about})
+    telling({"event": "measured", "measurement": best.measurement})
+    assert figures[2] in lines[-1]
 
 
 def test_no_run_is_no_report(tmp_path):

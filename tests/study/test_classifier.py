@@ -65,7 +65,7 @@ def test_an_image_is_the_same_as_file_as_picture_and_as_array(pictures, tmp_path
     assert is_like([Image.open(file) for file in files], expected)
     assert is_like(pictures[1], expected[1:2])
     assert is_like(Image.fromarray(pictures[1]), expected[1:2])
-    assert list(classifier.predict(files)["file"]) == [f"{i}.png" for i in range(5)]
+    assert list(classifier.predict(files)["file"]) == [str(file) for file in files]
     assert "file" not in classifier.predict(pictures)
 
 
@@ -116,7 +116,21 @@ def test_a_network_that_is_trained_further_still_evaluates(pictures):
 def test_no_image_is_no_row(pictures):
     classifier = classifier_of(3)
     assert classifier.probabilities([]).shape == (0, 3)
-    assert len(classifier.predict([])) == 0
+    assert classifier.predict([]).shape == (0, 3)
+
+
+def test_a_classifier_says_what_it_is(pictures):
+    classifier = classifier_of(3)
+    num_params = sum(weights.numel() for weights in classifier.model.parameters())
+    assert repr(classifier) == f"<Classifier of a, b, c: {num_params:,} parameters, 32 px>"
+
+
+def test_a_folder_and_a_missing_file_are_said_as_what_they_are(tmp_path):
+    classifier = classifier_of(3)
+    with pytest.raises(DataError, match="must be an image, but is a folder; give its files"):
+        classifier.predict(tmp_path)
+    with pytest.raises(DataError, match=r"nothing\.png: no such file"):
+        classifier.predict(tmp_path / "nothing.png")
 
 
 def test_what_is_no_image_is_named(tmp_path):
