@@ -92,8 +92,9 @@ def _draw_group(
 
 
 def _draw_legend(axes: Any, drawn: Sequence[Tuple[Any, str]]) -> None:
-    """Name the runs by their marks, also one whose name begins with "_", then all else."""
-    entries = [*drawn, *zip(*axes.get_legend_handles_labels())]
+    """Name the runs by their marks, also one whose name begins with "_", then all else once."""
+    others = {label: handle for handle, label in zip(*axes.get_legend_handles_labels())}
+    entries = [*drawn, *((handle, label) for label, handle in others.items())]
     handles, labels = zip(*entries)
     axes.legend(handles, [plain(label) for label in labels], frameon=False, fontsize=9, loc="best")
 
@@ -134,20 +135,27 @@ def _draw_run(axes: Any, run: Run, objectives: Sequence[str], look: Dict[str, An
         axes.step(x, y, where=where, color=look["colour"], linewidth=1.3, linestyle=look["line"])
     mark = axes.scatter(x, y, s=42, color=look["colour"], marker=look["mark"], zorder=3)
     if references:
-        x, y = _places(references, objectives)
+        references.sort(key=lambda record: _place(record, objectives)[1])
         axes.scatter(
-            x, y, s=130, marker="D", facecolors="none", edgecolors=_REFERENCE, linewidths=1.5
+            *_places(references, objectives),
+            s=130,
+            marker="D",
+            facecolors="none",
+            edgecolors=_REFERENCE,
+            linewidths=1.5,
+            label="handcrafted",
         )
-        for record, left, up in zip(references, x, y):
-            _annotate(axes, record, left, up)
+        for i, record in enumerate(references):
+            _annotate(axes, record, _place(record, objectives), 11 if i % 2 == 0 else -18)
     return mark
 
 
-def _annotate(axes: Any, record: TrialRecord, x: float, y: float) -> None:
+def _annotate(axes: Any, record: TrialRecord, place: Tuple[float, float], above: float) -> None:
+    """Name a handcrafted network; neighbours' names stand on different sides."""
     axes.annotate(
         plain(record.name),
-        (x, y),
-        xytext=(0, 11),
+        place,
+        xytext=(0, above),
         textcoords="offset points",
         ha="center",
         color=_REFERENCE,
@@ -161,7 +169,8 @@ def _draw_quadrants(
     values = [[r.measurement.metrics[name].value for r in records] for name in objectives[:2]]
     found = quadrants(values[0], values[1], level)
     line = {"color": _INK, "linewidth": 1, "linestyle": ":"}
-    axes.axhline(_scale(objectives[0]) * found.accuracy_frontier, **line)
+    accuracy = _scale(objectives[0]) * found.accuracy_frontier
+    axes.axhline(accuracy, **line, label="the paper's quadrants")
     axes.axvline(_scale(objectives[1]) * found.memory_frontier, **line)
 
 

@@ -26,7 +26,7 @@ COMMANDS += (["paper"], ["paper", "tables"], ["paper", "figures"])
 def test_help_of_every_command(command, option):
     result = call(*command, option)
 
-    assert result.exit_code == 0
+    assert result.exit_code == 0, result.stderr
     assert result.output.startswith("Usage: nas-edge")
 
 

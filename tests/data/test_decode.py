@@ -188,7 +188,7 @@ def test_an_image_beyond_the_limit_is_refused_with_its_size(tmp_path, monkeypatc
 
 
 def test_a_file_that_is_gone_is_damaged(tmp_path):
-    assert reason(tmp_path / "gone.png").startswith("cannot be decoded (FileNotFoundError")
+    assert reason(tmp_path / "gone.png") == "no such file"
 
 
 def test_good_images_close_ranks_and_keep_their_order(tmp_path):

@@ -64,11 +64,10 @@ function chartOf(group, numGroups) {
   const plot = svg("svg", { viewBox: "0 0 " + width + " " + height, width, height, role: "group", "aria-label": label }, box.grid,
     svg("text", { class: "title middle", x: (box.inner.left + box.inner.right) / 2, y: height - 8 }, titleOf(x)),
     svg("text", { class: "title middle", transform: "translate(12," + (box.inner.top + box.inner.bottom) / 2 + ") rotate(-90)" }, titleOf(y)));
-  quadrants(plot, group, points, box);
-  const steps = [];
+  const lines = quadrants(plot, group, points, box);
   for (const run of new Set(group.records.map((r) => r.run))) {
     const line = lineOf(inside.filter((p) => p.record.run === run), x, y);
-    steps.push(...stepAreas(line, box));
+    lines.push(...stepAreas(line, box));
     plot.append(svg("path", { class: "line", style: data.runs.length > 1 ? "stroke:" + COLOURS[run % COLOURS.length] : null, d: stepPath(line, box), "aria-hidden": "true" }));
   }
   errorBars(plot, group, box);
@@ -77,7 +76,7 @@ function chartOf(group, numGroups) {
     .map((p) => mark(p.record, box.px(p.x), box.py(p.y)));
   const strip = unfit.filter((r) => box.px(r.needs / MIB) <= box.inner.right + 1)
     .map((r) => mark(r, box.px(r.needs / MIB), box.inner.bottom - 7));
-  plot.append(...names(inside, steps, box), ...marks, ...strip);
+  plot.append(...names(inside, lines, box), ...marks, ...strip);
   const tip = html("div", { class: "tip", hidden: true, "aria-hidden": "true" });
   const chart = html("div", { class: "chart" }, numGroups > 1 ? html("h3", {}, groupTitle(group)) : null, plot, tip);
   listen(chart, plot, tip);
@@ -87,10 +86,12 @@ function groupTitle(group) {
   const runs = [...new Set(group.records.map((r) => data.runs[r.run].label))].join(", ");
   return runs + " – " + data.texts[group.device] + "; " + [...new Set(group.sources.map((s) => data.texts[s]))].join("; ");
 }
+// Draws the paper's quadrants and returns where their names lie.
 function quadrants(plot, group, points, box) {
+  const areas = [];
   const level = data.runs[group.records[0].run].quadrants;
   const isPapers = shown.y.endsWith("accuracy") && shown.x.endsWith("memory");
-  if (level === null || !isPapers || !points.length) return;
+  if (level === null || !isPapers || !points.length) return areas;
   const xs = points.map((p) => p.x);
   const middle = box.px((Math.min(...xs) + Math.max(...xs)) / 2);
   const y = box.py(100 * level);
@@ -98,12 +99,17 @@ function quadrants(plot, group, points, box) {
   if (middle > left && middle < right) plot.append(svg("line", { class: "frontier", x1: middle, x2: middle, y1: top, y2: bottom }));
   if (y > top && y < bottom) plot.append(svg("line", { class: "frontier", x1: left, x2: right, y1: y, y2: y }));
   const isWide = right - left > 520;
-  const put = (level, memory, ty) => plot.append(svg("text", { class: "region" + (memory === "high" ? " end" : ""), x: memory === "high" ? right - 6 : left + 6, y: ty, "aria-hidden": "true" },
-    isWide ? level + " accuracy, " + memory + " memory" : level + " acc., " + memory + " mem."));
+  const put = (level, memory, ty) => {
+    const text = isWide ? level + " accuracy, " + memory + " memory" : level + " acc., " + memory + " mem.";
+    const isEnd = memory === "high", x = isEnd ? right - 6 : left + 6, length = 6.5 * text.length;
+    plot.append(svg("text", { class: "region" + (isEnd ? " end" : ""), x, y: ty, "aria-hidden": "true" }, text));
+    areas.push({ left: isEnd ? x - length : x, right: isEnd ? x : x + length, y: ty - 4, half: 7 });
+  };
   for (const memory of ["low", "high"]) {
     if (y > top + 14) put("high", memory, top + 12);
     if (y < bottom - 14) put("low", memory, bottom - 20);
   }
+  return areas;
 }
 // Networks with several seeds: the mean and its interval, as far as the axes go.
 function errorBars(plot, group, box) {
@@ -132,9 +138,9 @@ function mark(record, x, y) {
     style: data.runs.length > 1 ? "--colour:" + COLOURS[record.run % COLOURS.length] : null
   }, svg("circle", { class: "hit", r: 11 }), record.reference ? svg("path", { class: "ref", d: "M0,-10L10,0L0,10L-10,0Z" }) : null, dot, svg("circle", { class: "ring", r: record.reference ? 13 : 9 }));
 }
-// Names of the handcrafted ones: beside the mark, where they cover the fewest points, steps and names.
-function names(points, steps, box) {
-  const taken = steps.concat(points.map((p) => ({ left: box.px(p.x) - 7, right: box.px(p.x) + 7, y: box.py(p.y), half: 7 })));
+// Names of the handcrafted ones: beside the mark, where they cover the fewest points, lines and names.
+function names(points, lines, box) {
+  const taken = lines.concat(points.map((p) => ({ left: box.px(p.x) - 7, right: box.px(p.x) + 7, y: box.py(p.y), half: 7 })));
   const first = Math.min(...points.map((p) => p.record.run));  // others have the same names
   return points.filter((p) => p.record.reference && p.record.run === first).sort((a, b) => box.py(a.y) - box.py(b.y)).map((p) => {
     const name = p.record.name.length > 28 ? p.record.name.slice(0, 27) + "…" : p.record.name;
