@@ -249,12 +249,14 @@ def test_every_view_says_what_was_stopped(stopped_run):
     assert sentence in done.stdout
 
 
+@pytest.mark.slow
 def test_nothing_is_stopped_where_nobody_asked(tmp_path):
     config = build_study_config(**SMALL, trials=4, pruner="none")
     records = run_training_study(config, out=tmp_path / "run")
     assert [len(record.measurement.history) for record in records] == [3] * 4
 
 
+@pytest.mark.slow
 def test_an_objective_that_is_not_known_before_is_said_to_stop_nothing(tmp_path):
     config = build_study_config(**SMALL, trials=1, objectives=["val_accuracy", "latency"])
     events = []
