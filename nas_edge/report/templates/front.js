@@ -140,24 +140,25 @@ function mark(record, x, y) {
 }
 // Names of the handcrafted ones: beside the mark, where they cover the fewest points, lines and names.
 function names(points, lines, box) {
-  const taken = lines.concat(points.map((p) => ({ left: box.px(p.x) - 7, right: box.px(p.x) + 7, y: box.py(p.y), half: 7 })));
+  const taken = lines.concat(points.map((p) => ({ left: box.px(p.x) - 7, right: box.px(p.x) + 7, y: box.py(p.y), half: 7, weight: 10 })));
   const first = Math.min(...points.map((p) => p.record.run));  // others have the same names
   return points.filter((p) => p.record.reference && p.record.run === first).sort((a, b) => box.py(a.y) - box.py(b.y)).map((p) => {
     const name = p.record.name.length > 28 ? p.record.name.slice(0, 27) + "…" : p.record.name;
     const isRight = box.px(p.x) > (box.inner.left + box.inner.right) / 2;
-    const places = [0, 14, -14, 28, -28, 42].flatMap((down) => [isRight, !isRight].map((end) => {
+    const places = [0, 14, -14, 28, -28, 42, -42].flatMap((down) => [isRight, !isRight].map((end) => {
       const x = box.px(p.x) + (end ? -15 : 15), y = box.py(p.y) + down, width = 6.5 * name.length;
-      return { end, x, y, left: end ? x - width : x, right: end ? x : x + width, half: 7 };
+      return { end, x, y, left: end ? x - width : x, right: end ? x : x + width, half: 7, weight: 10 };
     }));
     const best = places.map((place) => ({ place, cost: coverOf(place, taken, box) })).reduce((a, b) => (b.cost < a.cost ? b : a)).place;
     taken.push(best);
     return svg("text", { class: "ref-name" + (best.end ? " end" : ""), x: best.x, y: best.y + 4, "aria-hidden": "true" }, name);
   });
 }
-// How many others a name would lie on; more if it would leave the plot.
+// What a name would lie on: a point or a name weighs as much as ten lines; more if it would leave the plot.
 function coverOf(place, taken, box) {
   const isOut = place.left < box.inner.left || place.right > box.inner.right || place.y < box.inner.top || place.y > box.inner.bottom;
-  return (isOut ? 100 : 0) + taken.filter((t) => t.left < place.right && t.right > place.left && Math.abs(t.y - place.y) < t.half + place.half).length;
+  return (isOut ? 1000 : 0) + taken.filter((t) => t.left < place.right && t.right > place.left && Math.abs(t.y - place.y) < t.half + place.half)
+    .reduce((sum, t) => sum + (t.weight || 1), 0);
 }
 function legend() {
   const key = (look, text, colour) => html("span", {}, html("span", { class: "key " + look, style: colour ? "--colour:" + colour : null }), text);
