@@ -28,7 +28,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a plain checkout too
 
 from nas_edge.candidate.measurement import Measurement
-from nas_edge.config.study import PrunerConfig
+from nas_edge.config.study import PrunerConfig, RecipeConfig
 from nas_edge.pareto import front_mask, hypervolume, ranks, reference_point_of
 from nas_edge.study.pruning import Pruner
 from nas_edge.study.records import TrialRecord
@@ -95,7 +95,7 @@ class Table:
 def replay(table: Table, config: PrunerConfig, seed: int) -> List[float]:
     """Return saved epochs, hypervolume, front, wrong of all verdicts, wrong of the audited."""
     epochs = table.curves.shape[1]
-    pruner = Pruner(config, OBJECTIVES, epochs, seed)
+    pruner = Pruner(config, OBJECTIVES, RecipeConfig(epochs=epochs), seed)
     seen: List[TrialRecord] = []
     trained: List[int] = []
     spent, verdicts, audits = 0, [], []

@@ -119,7 +119,7 @@ class TrainingEvaluator:
             seed=job.seed,
             device=self.device.to_dict(),
             versions=versions(),
-            wall_s=time.monotonic() - started,
+            wall_s=measured.wall_s + time.monotonic() - started,
         )
 
     def _evaluate(self, network: Network, job: Job) -> Measurement:
@@ -183,7 +183,8 @@ class TrainingEvaluator:
             return judged.measurement()
         if trained.result is None:
             return self._failed(trained, metrics, estimate)
-        return _measured(metrics, probe, trained).with_details(**judged.details)
+        measured = _measured(metrics, probe, trained).with_details(**judged.details)
+        return replace(measured, wall_s=judged.earlier_s)
 
     def calibrate(self, space: Any) -> Optional[Calibration]:
         """Return a calibration for this device and recipe, from five probes.

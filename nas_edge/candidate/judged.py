@@ -57,6 +57,7 @@ class Judged:
         self._metrics = dict(metrics)
         self._rows: List[Row] = []
         self._judgement: Optional[Judgement] = None
+        self.earlier_s = 0.0  # what the epochs took that an earlier session trained
 
     def hear(self, message: Message) -> None:
         """Pass a message on; after an epoch, judge.
@@ -65,7 +66,7 @@ class Judged:
             Stopped: If the training is to be ended.
         """
         if message["event"] == "resumed":
-            self._rows = list(message["rows"])
+            self._go_on_after(message["rows"])
             return
         self._on_progress(message)
         if message["event"] == "epoch":
@@ -85,7 +86,16 @@ class Judged:
             metrics=self._metrics,
             history=tuple(self._rows),
             details=self.details,
+            wall_s=self.earlier_s,
         )
+
+    def _go_on_after(self, rows: Sequence[Row]) -> None:
+        """Judge the epochs that an earlier session trained: a verdict of then is one of now."""
+        if not self._rows:
+            self.earlier_s = sum(float(row.get("seconds", 0.0)) for row in rows)
+        self._rows, self._judgement = [], None
+        for row in rows:
+            self._take(row)
 
     def _take(self, row: Row) -> None:
         if row["epoch"] == 1:  # a training that begins once more

@@ -26,7 +26,7 @@ from nas_edge.pareto import (
 from nas_edge.pareto.repeats import OWN, POOLED
 from nas_edge.report.finalists import Mean
 from nas_edge.report.finalists_verdict import percent
-from nas_edge.report.repeats import Repeats, num_val_images, repeats_in
+from nas_edge.report.repeats import Repeats, num_images_of, repeats_in
 from nas_edge.report.rows import format_metric, unit_of
 from nas_edge.report.table_columns import HEADS
 from nas_edge.study.records import direction_of
@@ -107,7 +107,7 @@ def noisy_front(
     networks = repeats_in(runs, labels)
     if not networks:
         return NoisyFront((), units, confidence, "no candidate has finished")
-    num_images = num_val_images(runs[0].identity) or None
+    num_images = num_images_of(ACCURACY, runs[0].identity)
     accuracies = [one.accuracies(ACCURACY) for one in networks]
     if num_images is None and all(len(values) == 1 for values in accuracies):
         raise StudyError(

@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from nas_edge.candidate.measurement import METRICS
 from nas_edge.pareto import interval_of, probability_above, repeated_figure
+from nas_edge.report.repeats import num_images_of
 from nas_edge.report.rows import format_metric, paper_record
 from nas_edge.study.finalist_space import (
     TEST,
@@ -154,9 +155,14 @@ def finalists_of(run: Run) -> Optional[Finalists]:
 
 
 def best_finalist(found: Finalists) -> Optional[FinalistRow]:
-    """Return the one that most probably dominates the paper's; of equals, that of least memory."""
-    rivals = [row for row in found.rows if row.probability]
-    return max(rivals, key=lambda row: row.probability or 0.0) if rivals else None
+    """Return the one that most probably dominates the paper's; of equals, that of least memory.
+
+    None where none needs less memory than the paper's.
+    """
+    limit = 0.0 if found.paper is None else found.paper.peak_bytes or 0.0
+    rivals = [row for row in found.rows if row.means and (row.peak_bytes or limit) < limit]
+    judged = [row for row in rivals if found.judge in row.means]
+    return max(judged, key=lambda row: row.probability or 0.0) if judged else None
 
 
 def _by_network(records: Sequence[TrialRecord]) -> Dict[str, List[TrialRecord]]:
@@ -175,7 +181,7 @@ def _means(finished: Dict[str, List[TrialRecord]], metric: str, identity: Any) -
     values = _values(finished, metric)
     if not values:
         return {}
-    figure = repeated_figure(list(values.values()), _num_images(identity, metric))
+    figure = repeated_figure(list(values.values()), num_images_of(metric, identity))
     lows, highs = interval_of(figure, LEVEL)
     return {
         key: Mean(
@@ -196,11 +202,13 @@ def _probabilities(
     if paper not in values:
         return {}
     keys = list(values)
-    figure = repeated_figure(list(values.values()), _num_images(identity, judge))
-    above = 1.0 - probability_above(figure, keys.index(str(paper)), range(len(keys)))
+    figure = repeated_figure(list(values.values()), num_images_of(judge, identity))
+    # That the paper's is below, of each: one minus what is above would be lost where it is near 1.
+    place = [keys.index(str(paper))]
+    above = [float(probability_above(figure, i, place)[0]) for i in range(len(keys))]
     limit = _peak(finished[str(paper)])
     return {
-        key: float(chance) if _peak(finished[key]) < limit else 0.0
+        key: chance if _peak(finished[key]) < limit else 0.0
         for key, chance in zip(keys, above)
         if key != paper
     }
@@ -210,11 +218,6 @@ def _values(finished: Dict[str, List[TrialRecord]], metric: str) -> Dict[str, Li
     found = {key: [r.value(metric) for r in records] for key, records in finished.items()}
     there = {key: [v for v in values if v is not None] for key, values in found.items()}
     return {key: values for key, values in there.items() if values}
-
-
-def _num_images(identity: Any, metric: str) -> Optional[int]:
-    count = identity["data"]["counts"].get(metric.partition("_")[0])
-    return None if count is None else int(count)
 
 
 def _peak(records: Sequence[TrialRecord]) -> float:

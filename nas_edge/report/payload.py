@@ -155,7 +155,7 @@ def _bars(run: Run, index: int, runs: Sequence[Run], texts: Texts) -> List[Dict[
         device = f"{first.device.get('kind', '')} {first.device.get('name', '')}".strip()
         figures = {
             name: [*map(_short, mean), texts.place(plain_source(first.metrics[name].source))]
-            for name, mean in means_of(one).items()
+            for name, mean in means_of(one, run.identity).items()
         }
         bars.append({"run": index, "device": texts.place(device), "figures": figures})
     return bars

@@ -85,8 +85,15 @@ def groups_in(runs: Sequence[Run]) -> List[List[TrialRecord]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def means_of(records: Sequence[TrialRecord]) -> Dict[str, Tuple[float, float, float]]:
-    """Return mean and 95% interval of every figure that all trainings have from one source."""
+def means_of(
+    records: Sequence[TrialRecord], identity: Mapping[str, Any]
+) -> Dict[str, Tuple[float, float, float]]:
+    """Return mean and 95% interval of every figure that all trainings have from one source.
+
+    Args:
+        records: Of one network.
+        identity: The run's, which tells how many images stand behind an accuracy.
+    """
     found: Dict[str, Tuple[float, float, float]] = {}
     for name in records[0].measurement.metrics:
         try:
@@ -94,9 +101,12 @@ def means_of(records: Sequence[TrialRecord]) -> Dict[str, Tuple[float, float, fl
         except StudyError:
             continue
         if len(same) == len(records):
-            figure = repeated_figure([[r.measurement.metrics[name].value for r in same]])
-            low, high = interval_of(figure)
-            found[name] = (float(figure.means[0]), float(low[0]), float(high[0]))
+            values = [record.measurement.metrics[name].value for record in same]
+            figure = repeated_figure([values], num_images_of(name, identity))
+            low, high = (float(end[0]) for end in interval_of(figure))
+            if name.endswith("accuracy"):
+                low, high = max(low, 0.0), min(high, 1.0)
+            found[name] = (float(figure.means[0]), low, high)
     return found
 
 
@@ -117,11 +127,14 @@ def differ_in_seed_alone(one: Run, other: Run) -> bool:
     )
 
 
-def num_val_images(identity: Mapping[str, Any]) -> int:
-    """Return how many validation images a run has, 0 where it does not say."""
+def num_images_of(metric: str, identity: Mapping[str, Any]) -> Optional[int]:
+    """Return how many images an accuracy is of, None for other figures and where nobody says."""
+    split, _, kind = metric.partition("_")
     data = identity.get("data")
     counts = data.get("counts") if isinstance(data, Mapping) else None
-    return int(counts.get("val", 0)) if isinstance(counts, Mapping) else 0
+    if kind != "accuracy" or not isinstance(counts, Mapping):
+        return None
+    return int(counts.get(split) or 0) or None
 
 
 def _check_repeats(runs: Sequence[Run]) -> None:

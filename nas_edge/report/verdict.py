@@ -11,7 +11,7 @@ from nas_edge.errors import StudyError
 from nas_edge.report.chance import ACCURACY, Chance, chance_of, reversal
 from nas_edge.report.finalists import Finalists, best_finalist, finalists_of
 from nas_edge.report.finalists_verdict import finalists_certainty, finalists_sentence
-from nas_edge.report.repeats import differ_in_seed_alone, num_val_images
+from nas_edge.report.repeats import differ_in_seed_alone, num_images_of
 from nas_edge.report.rows import (
     against_paper,
     changes,
@@ -61,7 +61,7 @@ def verdict_on(
     if shown is None:
         sentence = f"{_none_beats(paper)}."
         return Verdict(sentence, _measured(paper, objectives), "", None)
-    num_images = num_val_images(identity) if ACCURACY in objectives else 0
+    num_images = (num_images_of(ACCURACY, identity) or 0) if ACCURACY in objectives else 0
     chance = chance_of(shown, paper, num_images)
     if best is None:
         gains = changes(shown.measurement, paper.measurement, objectives)

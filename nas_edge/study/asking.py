@@ -81,13 +81,22 @@ def ask(session: Session) -> Tuple[Any, Any]:
 
 
 def enqueue_unseen(session: Session) -> bool:
-    """See that a point that was not tried waits; return False if none is found."""
+    """See that a point that was not tried waits; return False if none is found.
+
+    One that is known to need more memory than there may be used is none.
+    """
     ledger = session.ledger
     if ledger.waiting:  # enqueued already, and then the run was cut off
         return True
     known = {*ledger.by_key, *(one.key for one in ledger.elsewhere())}
+    points = session.known_points
+
+    def is_out(point: Any) -> bool:
+        is_seen = session.space.key(point) in known
+        return is_seen or (points is not None and points.is_above_limit(point))
+
     rng = random.Random(trial_seed(session.seed, len(ledger.records), "unseen"))
-    params = draw_unseen(session.space, lambda point: session.space.key(point) in known, rng)
+    params = draw_unseen(session.space, is_out, rng)
     if params is not None:
         session.study.enqueue_trial(params)
     return params is not None

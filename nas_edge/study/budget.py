@@ -32,10 +32,16 @@ def spent_time(found: Sequence[TrialRecord], budget_s: Optional[float]) -> Optio
     if budget_s is None or not found:
         return None
     times = [record.measurement.wall_s for record in found]
-    if sum(times) + statistics.median(times) <= budget_s:
+    if sum(times) + _typical_s(found) <= budget_s:
         return None
-    spent = f"{sum(times):.0f} of {budget_s:.0f} s"
-    return End(TIME_BUDGET, f"the time budget is used up ({spent}, {len(found)} candidates)")
+    spent = f"{sum(times):.0f} of {budget_s:.0f} s used by {len(found)} candidates"
+    return End(TIME_BUDGET, f"no further candidate fits into the time budget ({spent})")
+
+
+def _typical_s(found: Sequence[TrialRecord]) -> float:
+    """Return the median time of a whole training; of what there is where none has finished."""
+    whole = [record.measurement.wall_s for record in found if record.measurement.is_finished]
+    return statistics.median(whole or [record.measurement.wall_s for record in found])
 
 
 def time_left_s(

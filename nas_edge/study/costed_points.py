@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Seque
 import numpy as np
 import numpy.typing as npt
 
+from nas_edge.errors import ConfigError
 from nas_edge.prediction.encoding import Encoding, Floats, is_ordered
 
 Parameters = Mapping[str, Any]
@@ -24,10 +25,11 @@ class CostedPoints:
 
     Args:
         choices: The values of every choice by its name.
-        cost: Of a point, in the objective's unit; None for a point that cannot be had.
+        cost: Of a point, above 0, in the objective's unit; None for a point that cannot be had.
         key: Equal for two spellings of one point; all of its values by default.
         features: Further figures of a point by which accuracies may be alike, as many for every
             point, e.g. logarithms of counts. The logarithm of the cost is always one.
+        need: What a limit is set to, e.g. memory; None where it cannot be had. The cost by default.
         seed: Of the pool's draw.
         size: Of the pool.
     """
@@ -38,6 +40,7 @@ class CostedPoints:
         cost: Callable[[Parameters], Optional[float]],
         key: Optional[Callable[[Parameters], Hashable]] = None,
         features: Optional[Callable[[Parameters], Sequence[float]]] = None,
+        need: Optional[Callable[[Parameters], Optional[float]]] = None,
         *,
         seed: int = 0,
         size: int = 2000,
@@ -46,14 +49,25 @@ class CostedPoints:
         self._cost = cost
         self._key = key
         self._features = features
+        self._need = need
         self._known: Dict[Tuple[Any, ...], Tuple[Hashable, Optional[float]]] = {}
         self._seed = seed
         self._size = size
 
     @cached_property
     def pool(self) -> List[Parameters]:
-        """The points that are drawn."""
-        return self.distinct(self._draw(np.random.default_rng(self._seed), self._size))
+        """The points that are drawn.
+
+        Raises:
+            ConfigError: If not one of them can be had.
+        """
+        found = self.distinct(self._draw(np.random.default_rng(self._seed), self._size))
+        if not found:
+            raise ConfigError(
+                "KnownCostSampler needs points that have a cost, but of all that were drawn none "
+                "has; see why the cost is None, or use another sampler"
+            )
+        return found
 
     @cached_property
     def group_of(self) -> npt.NDArray[np.int64]:
@@ -84,6 +98,10 @@ class CostedPoints:
     def costs(self, points: Sequence[Parameters]) -> Floats:
         """Return costs, shape (n,)."""
         return np.array([self.cost_of(point) for point in points], dtype=np.float64)
+
+    def need_of(self, point: Parameters) -> Optional[float]:
+        """Return what is held against a limit; None if it cannot be had."""
+        return self.cost_of(point) if self._need is None else self._need(point)
 
     def coordinates(self, points: Sequence[Parameters]) -> Floats:
         """Return where points lie, choices and then figures over the pool's range: (n, k)."""
@@ -120,8 +138,16 @@ class CostedPoints:
         spelling = tuple(point[name] for name in self.choices)
         if spelling not in self._known:
             key = spelling if self._key is None else self._key(point)
-            self._known[spelling] = (key, self._cost(point))
+            self._known[spelling] = (key, self._checked(self._cost(point), point))
         return self._known[spelling]
+
+    def _checked(self, cost: Optional[float], point: Parameters) -> Optional[float]:
+        if cost is None or 0 < cost < math.inf:
+            return cost
+        raise ConfigError(
+            f"a cost must be above 0 and finite, or None for a point that cannot be had, but of "
+            f"{dict(point)} it is {cost}"
+        )
 
     def _draw(self, rng: np.random.Generator, size: int) -> List[Parameters]:
         names = list(self.choices)

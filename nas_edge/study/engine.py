@@ -206,8 +206,15 @@ def _end(session: Session, trials: Optional[int], time_budget_s: Optional[float]
         return End(ELSEWHERE, text)
     spent = spent_time(ledger.records, time_budget_s)
     if spent is None and ledger.repeats >= MAX_REPEATS and not enqueue_unseen(session):
-        return End(EXHAUSTED, "every point of the space has been tried")
+        return End(EXHAUSTED, _exhausted(session))
     return spent
+
+
+def _exhausted(session: Session) -> str:
+    points = session.known_points
+    has_limit = points is not None and points.has_limit
+    which = " that fits the memory limit" if has_limit else ""
+    return f"every point of the space{which} has been tried"
 
 
 def _settle(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Sequence, Set, Tuple
+from zlib import crc32
 
 import numpy as np
 import optuna
@@ -22,12 +23,19 @@ from nas_edge.prediction.encoding import Floats
 from nas_edge.prediction.gaussian_process import GaussianProcess
 from nas_edge.prediction.improvement import expected_hypervolume_improvement
 from nas_edge.study.costed_points import CostedPoints, Parameters
-from nas_edge.study.records import EXPECTED_ACCURACY
+from nas_edge.study.records import EXPECTED_ACCURACY, FAILURE, MEASUREMENT
 
 MIN_ERROR = 1e-3  # an accuracy of 1 has no logarithm of its error
 MAX_NEIGHBOURS = 100  # of the front, looked at for a suggestion
 BEAM = 4  # how many candidates' neighbours are looked at further, and how often
 MAX_STEPS = 4
+# How much a trial in a state tells of its point, most first; the last: that it is not open.
+_TELLING = {
+    state: place
+    for place, state in enumerate(
+        (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState.FAIL)
+    )
+}
 
 
 class KnownCostSampler(optuna.samplers.BaseSampler):
@@ -36,7 +44,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
     For studies of two objectives: an accuracy from 0 to 1, which is maximised, and a cost, which is
     minimised. A suggestion depends on the seed, the trial's number and the finished trials alone.
     No point is suggested twice, nor one that a running trial is at: of that the expected accuracy
-    is taken for the result.
+    is taken for the result. Once all were tried, tried ones are suggested again.
 
     Args:
         choices: The values of every choice by its name; ``suggest_categorical`` gets the same.
@@ -45,9 +53,10 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         features: As of `CostedPoints`.
         seed: Decides everything that is drawn.
         startup_trials: How many candidates are spread over the costs before the model is asked.
-        max_cost: No dearer point is suggested.
+        max_need: No point that needs more is suggested, also once all others were tried. Of what
+            is told by `CostedPoints`: by default of the cost.
         constraints_func: As of Optuna's samplers; a trial with a value above 0 is infeasible, its
-            values are not believed.
+            values are not believed, and nothing that needs as much is suggested any more.
 
     Example:
         >>> widths = {"width": [8, 16, 32, 64], "depth": [1, 2, 3]}
@@ -67,7 +76,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         features: Optional[Callable[[Parameters], Sequence[float]]] = None,
         seed: int = 0,
         startup_trials: int = 8,
-        max_cost: float = float("inf"),
+        max_need: float = float("inf"),
         constraints_func: Optional[Callable[[FrozenTrial], Sequence[float]]] = None,
     ) -> None:
         if isinstance(cost, CostedPoints):
@@ -76,9 +85,8 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
             self._points = CostedPoints(choices, cost, features=features, seed=seed)
         self._seed = seed
         self._startup_trials = startup_trials
-        self._max_cost = max_cost
+        self._max_need = max_need
         self._constraints_func = constraints_func
-        self._fallback = optuna.samplers.RandomSampler(seed=seed)
 
     def infer_relative_search_space(self, study: Any, trial: FrozenTrial) -> Dict[str, Any]:
         """Return every choice."""
@@ -90,35 +98,45 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
     def sample_relative(
         self, study: Any, trial: FrozenTrial, search_space: Dict[str, Any]
     ) -> Dict[str, Any]:
-        """Return the next point; nothing where every one was tried, or the trial is enqueued."""
+        """Return the next point; nothing where none fits, or the trial is enqueued."""
         del search_space
         if "fixed_params" in trial.system_attrs:
             return {}
         rng = np.random.default_rng([self._seed, trial.number])
         seen = self._seen(study, trial)
+        fitting = self._fitting(self._points.pool, seen)
         if len(seen.errors) < self._startup_trials:
-            candidates = self._open(self._points.pool, seen)
-            return dict(self._farthest(candidates, seen, rng)) if candidates else {}
-        model = self._believing_in_running(seen)
-        losses = self._believed(seen, model)
-        near = self._near_front(seen, losses, rng)
-        candidates = self._open([*self._points.pool, *near], seen)
-        return dict(self._best(candidates, seen, losses, model)) if candidates else {}
+            candidates = self._untried(fitting, seen)
+            if candidates:
+                return dict(self._farthest(candidates, seen, rng))
+        elif seen.finished:
+            model = self._believing_in_running(seen)
+            losses = self._believed(seen, model)
+            near = self._fitting(self._near_front(seen, losses, rng), seen)
+            candidates = self._untried([*fitting, *near], seen)
+            if candidates:
+                return dict(self._best(candidates, losses, model, seen))
+        again = self._untried(fitting, seen) or fitting
+        return dict(again[int(rng.integers(len(again)))]) if again else {}
 
     def sample_independent(
         self, study: Any, trial: FrozenTrial, param_name: str, param_distribution: Any
     ) -> Any:
-        """Draw evenly: what is not among the choices, or where none is left."""
-        return self._fallback.sample_independent(study, trial, param_name, param_distribution)
+        """Draw evenly: what is not among the choices, or where no point fits."""
+        draws = optuna.samplers.RandomSampler(seed=_independent_seed(self._seed, trial, param_name))
+        return draws.sample_independent(study, trial, param_name, param_distribution)
 
     def _seen(self, study: Any, current: FrozenTrial) -> _Seen:
         accuracy, cost = _objectives(study)
         seen = _Seen()
-        for trial in study.get_trials(deepcopy=False):
-            if trial.number == current.number or not self._is_point(trial.params):
+        others = [t for t in study.get_trials(deepcopy=False) if t.number != current.number]
+        # Of several trials at a point, the one that tells most.
+        for trial in sorted(others, key=lambda other: _TELLING.get(other.state, len(_TELLING))):
+            if not self._is_point(trial.params):
                 continue
+            seen.suggested += "fixed_params" not in trial.system_attrs
             key = self._points.key_of(trial.params)
-            if key in seen.keys:
+            if key in seen.keys or _is_withdrawn(trial):
                 continue
             seen.keys.add(key)
             if trial.state == TrialState.RUNNING:
@@ -144,21 +162,27 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         found = self._constraints_func(trial) if self._constraints_func else ()
         return any(value > 0 for value in found)
 
-    def _open(self, points: Sequence[Parameters], seen: _Seen) -> List[Parameters]:
-        """Return the points that were not tried and that are not too dear.
+    def _untried(self, points: Sequence[Parameters], seen: _Seen) -> List[Parameters]:
+        return [point for point in points if self._points.key_of(point) not in seen.keys]
 
-        Too dear is, too, what costs as much as one that turned out to be.
+    def _fitting(self, points: Sequence[Parameters], seen: _Seen) -> List[Parameters]:
+        """Return the points that can be had and that do not need too much.
+
+        Too much is, too, what one needs that turned out to be infeasible; but for what others have
+        needed and were not.
         """
-        refused = self._points.costs(seen.refused)
-        return [
-            point
-            for point in points
-            if self._points.key_of(point) not in seen.keys
-            and not self._is_above(self._points.cost_of(point), refused)
-        ]
+        known = self._points.need_of
+        fitted = max((known(point) or 0.0 for point, _, _ in seen.finished), default=0.0)
+        refused = [known(point) or 0.0 for point in seen.refused]
+        least_refused = min((need for need in refused if need > fitted), default=float("inf"))
 
-    def _is_above(self, cost: Optional[float], refused: Floats) -> bool:
-        return cost is None or cost > self._max_cost or bool((refused <= cost).any())
+        def fits(point: Parameters) -> bool:
+            need = known(point)
+            if need is None or self._points.cost_of(point) is None:
+                return False
+            return need <= self._max_need and need < least_refused
+
+        return [point for point in points if fits(point)]
 
     def _farthest(
         self, candidates: Sequence[Parameters], seen: _Seen, rng: np.random.Generator
@@ -169,7 +193,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         middle first, then what lies between.
         """
         logs = np.log(self._points.costs(candidates))
-        share = _van_der_corput(len(seen.keys))
+        share = _van_der_corput(seen.suggested)
         level = logs.min() + share * (logs.max() - logs.min())
         near = np.argsort(np.abs(logs - level), kind="stable")[: max(len(candidates) // 20, 1)]
         near = rng.choice(near, max(len(near) // 4, 1), replace=False)
@@ -212,27 +236,32 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
     def _best(
         self,
         candidates: Sequence[Parameters],
-        seen: _Seen,
         losses: Floats,
         model: GaussianProcess,
+        seen: _Seen,
     ) -> Parameters:
         """Return where the hypervolume is expected to grow most; without hope, the least known.
 
         From the best candidates on, neighbours are looked at as long as they are better.
         """
-        best = self._rated(candidates, losses, model)
+        # Not the front's own corner: what is dearer than its dearest may be more accurate still.
+        error, cost = losses.max(axis=0)
+        corner = (float(error), max(float(cost), float(self._points.costs(candidates).max())))
+        best = self._rated(candidates, losses, model, corner)
         if best[0].growth <= 0:
             return max(best, key=lambda one: one.deviation).point
         looked_at = {self._points.key_of(point) for point in candidates}
         for _ in range(MAX_STEPS):
             beam = best[:BEAM]
             around = [near for one in beam for near in self._points.neighbours(one.point)]
-            fresh = [p for p in self._open(around, seen) if self._points.key_of(p) not in looked_at]
+            fitting = self._untried(self._fitting(around, seen), seen)
+            fresh = [p for p in fitting if self._points.key_of(p) not in looked_at]
             fresh = self._points.distinct(fresh)
             if not fresh:
                 break
             looked_at.update(self._points.key_of(point) for point in fresh)
-            best = sorted([*beam, *self._rated(fresh, losses, model)], key=lambda one: -one.growth)
+            rated = self._rated(fresh, losses, model, corner)
+            best = sorted([*beam, *rated], key=lambda one: -one.growth)
             if best[0] is beam[0]:
                 break
         return best[0].point
@@ -245,14 +274,16 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         return losses
 
     def _rated(
-        self, candidates: Sequence[Parameters], losses: Floats, model: GaussianProcess
+        self,
+        candidates: Sequence[Parameters],
+        losses: Floats,
+        model: GaussianProcess,
+        corner: Tuple[float, float],
     ) -> List[_Rated]:
         """Return the candidates, the one of the greatest expected growth first."""
         mean, deviation = model.predict(self._points.coordinates(candidates))
-        # Not the front's own corner: dearer points than the front's dearest may be better still.
-        error, cost = losses.max(axis=0)
         growth = expected_hypervolume_improvement(
-            mean, deviation, self._points.costs(candidates), losses[:, 0], losses[:, 1], error, cost
+            mean, deviation, self._points.costs(candidates), losses[:, 0], losses[:, 1], *corner
         )
         order = np.argsort(-growth, kind="stable")
         return [_Rated(candidates[i], float(growth[i]), float(deviation[i])) for i in order]
@@ -272,7 +303,8 @@ class _Seen:
     """What the study's other trials tell.
 
     ``learned`` and ``errors`` teach the model; ``finished`` (point, error, cost) may be on
-    the front; ``refused`` are infeasible; ``keys`` are not suggested again.
+    the front; ``refused`` are infeasible; ``keys`` are not suggested again; of all, ``suggested``
+    were not enqueued.
     """
 
     keys: Set[Hashable] = field(default_factory=set)
@@ -281,6 +313,7 @@ class _Seen:
     finished: List[Tuple[Parameters, float, float]] = field(default_factory=list)
     running: List[Parameters] = field(default_factory=list)
     refused: List[Parameters] = field(default_factory=list)
+    suggested: int = 0
 
     def learn(self, point: Parameters, error: float) -> None:
         """Add what a point's error was, or is expected to be."""
@@ -290,6 +323,18 @@ class _Seen:
     def losses(self) -> Floats:
         """Return errors and costs of what may be on the front, shape (n, 2)."""
         return np.array([[error, cost] for _, error, cost in self.finished]).reshape(-1, 2)
+
+
+def _is_withdrawn(trial: FrozenTrial) -> bool:
+    """Whether a trial was ended before anybody evaluated it: its point is as open as before."""
+    attributes = trial.user_attrs
+    is_ended = trial.state == TrialState.FAIL and FAILURE in attributes
+    return is_ended and MEASUREMENT not in attributes
+
+
+def _independent_seed(seed: int, trial: FrozenTrial, name: str) -> int:
+    state = np.random.SeedSequence([seed, trial.number, crc32(name.encode())])
+    return int(state.generate_state(1)[0])
 
 
 def _van_der_corput(index: int) -> float:

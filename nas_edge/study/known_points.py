@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import log
-from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, Hashable, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 from nas_edge.config.study import SamplerConfig
 from nas_edge.study.costed_points import CostedPoints
 
 ACCURACY = "val_accuracy"
+MEMORY = "peak_memory"  # what a limit is set to
 
 
 class Known(Protocol):
@@ -29,22 +30,29 @@ class KnownPoints:
         known: What is known of a point.
         objective: Which of the figures is the cost; the others are what accuracies may go by.
         seed: Of the draw of the points.
-        max_cost: No point that is known to be dearer is suggested.
+        max_memory: Bytes; no point that is known to need more is suggested, whatever the cost is.
     """
 
     def __init__(
-        self, space: Any, known: Known, objective: str, seed: int, max_cost: Optional[float] = None
+        self,
+        space: Any,
+        known: Known,
+        objective: str,
+        seed: int,
+        max_memory: Optional[float] = None,
     ) -> None:
         self._space = space
         self._known = known
         self._objective = objective
-        self._max_cost = float("inf") if max_cost is None else max_cost
+        self._max_memory = float("inf") if max_memory is None else max_memory
         self._figures: Dict[Tuple[Any, ...], Optional[Mapping[str, float]]] = {}
+        self._is_above: Dict[Hashable, bool] = {}
         self._points = CostedPoints(
             space.searched,
             self._cost,
             key=lambda parameters: space.key(self._point(parameters)),
             features=self._logs_of_others,
+            need=self._memory if MEMORY in known.names else None,
             seed=seed,
         )
 
@@ -56,9 +64,24 @@ class KnownPoints:
             self._points.choices,
             self._points,
             startup_trials=config.startup_trials or 1,
-            max_cost=self._max_cost,
+            max_need=self._max_memory if self.has_limit else float("inf"),
             **options,
         )
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether there are points that are not suggested for the memory they need."""
+        return MEMORY in self._known.names and self._max_memory < float("inf")
+
+    def is_above_limit(self, point: Any) -> bool:
+        """Return whether a point is known to need more memory than there may be used."""
+        if not self.has_limit:
+            return False
+        key = self._space.key(point)
+        if key not in self._is_above:
+            figures = self._known(point)
+            self._is_above[key] = figures is not None and figures[MEMORY] > self._max_memory
+        return self._is_above[key]
 
     def _point(self, parameters: Mapping[str, Any]) -> Any:
         return self._space.suggest(_Chosen(parameters))
@@ -72,6 +95,10 @@ class KnownPoints:
     def _cost(self, parameters: Mapping[str, Any]) -> Optional[float]:
         figures = self._figures_of(parameters)
         return None if figures is None else float(figures[self._objective])
+
+    def _memory(self, parameters: Mapping[str, Any]) -> Optional[float]:
+        figures = self._figures_of(parameters)
+        return None if figures is None else float(figures[MEMORY])
 
     def _logs_of_others(self, parameters: Mapping[str, Any]) -> List[float]:
         figures = self._figures_of(parameters) or {}
@@ -111,6 +138,4 @@ def known_points_of(
         return None
     if others[0] not in known.names or not getattr(space, "searched", None):
         return None
-    return KnownPoints(
-        space, known, others[0], seed, max_memory if others[0] == "peak_memory" else None
-    )
+    return KnownPoints(space, known, others[0], seed, max_memory)

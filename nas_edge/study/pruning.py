@@ -17,12 +17,13 @@ import numpy as np
 from nas_edge.candidate.judged import PRUNED, Judge, Row
 from nas_edge.candidate.known import KNOWN_BEFORE_TRAINING
 from nas_edge.candidate.measurement import Metric
-from nas_edge.config.study import PrunerConfig
+from nas_edge.config.study import PrunerConfig, RecipeConfig
 from nas_edge.pareto import ranks
 from nas_edge.prediction.curves import CurveExtrapolation
 from nas_edge.study.known_points import ACCURACY
 from nas_edge.study.records import TrialRecord
 from nas_edge.study.samplers import trial_seed
+from nas_edge.study.storage import keeps_every_epoch
 
 LOSS = "val_loss"
 
@@ -33,8 +34,8 @@ class Verdict:
 
     Args:
         epoch: After which.
-        expected: The accuracy that its curve leads to; after a screen, the one that it has.
-        upper: What it reaches at most; after a screen, the same.
+        expected: The accuracy that its curve leads to; None after a screen.
+        upper: What it reaches at most; None after a screen.
         beaten_by: The number of the finished candidate that it cannot reach any more; None after a
             screen.
         beaten_accuracy: That one's accuracy.
@@ -43,8 +44,8 @@ class Verdict:
     """
 
     epoch: int
-    expected: float
-    upper: float
+    expected: Optional[float]
+    upper: Optional[float]
     beaten_by: Optional[int]
     beaten_accuracy: Optional[float]
     reason: str
@@ -61,18 +62,19 @@ class Pruner:
     Args:
         config: The rule.
         objectives: The study's.
-        epochs: Of a whole training.
+        recipe: Of a whole training.
         seed: The study's; decides which verdicts are audited.
     """
 
     def __init__(
-        self, config: PrunerConfig, objectives: Sequence[str], epochs: int, seed: int
+        self, config: PrunerConfig, objectives: Sequence[str], recipe: RecipeConfig, seed: int
     ) -> None:
         self._config = config
         self._costs = [name for name in objectives if name != ACCURACY]
-        self._epochs = epochs
+        self._epochs = recipe.epochs
+        self._keeps_best = recipe.weights == "best"
         self._seed = seed
-        self._first_epoch = max(ceil(config.start * epochs), 1)
+        self._first_epoch = max(ceil(config.start * recipe.epochs), 1)
 
     def judge_of(self, number: int, records: Sequence[TrialRecord]) -> Judge:
         """Return what judges a candidate's epochs by the records that there are now."""
@@ -112,17 +114,20 @@ class Pruner:
             np.array([_accuracy(record) for record in finished]),
             self._config.confidence,
         ).extrapolate(np.array(_curve(rows)))
-        if found is None or found.upper >= _accuracy(best):
+        # Of a training whose best weights count, the best so far is there already.
+        has = max(row[ACCURACY] for row in rows) if self._keeps_best else 0.0
+        if found is None or max(found.upper, has) >= _accuracy(best):
             return None
+        expected, upper = max(found.expected, has), max(found.upper, has)
         reason = (
-            f"after epoch {epoch} of {self._epochs} it leads to {100 * found.expected:.1f}% at "
-            f"most {100 * found.upper:.1f}%, below {best.name} with {100 * _accuracy(best):.1f}% "
+            f"after epoch {epoch} of {self._epochs} it leads to {100 * expected:.1f}% at "
+            f"most {100 * upper:.1f}%, below {best.name} with {100 * _accuracy(best):.1f}% "
             "at no higher cost"
         )
         return Verdict(
             epoch,
-            found.expected,
-            found.upper,
+            expected,
+            upper,
             best.number,
             _accuracy(best),
             reason,
@@ -158,20 +163,26 @@ class Pruner:
             f"after epoch {epoch} of {self._epochs} it is number {place} of {len(losses)}, "
             f"of which the best {promoted} train on"
         )
-        return Verdict(epoch, _last(rows), _last(rows), None, None, reason)
+        return Verdict(epoch, None, None, None, None, reason)
 
 
 def pruner_of(
-    config: PrunerConfig, objectives: Sequence[str], epochs: int, seed: int
+    config: PrunerConfig,
+    objectives: Sequence[str],
+    recipe: RecipeConfig,
+    seed: int,
+    database_url: str = "",
 ) -> Optional[Pruner]:
     """Return a study's pruner; None where none is wanted or `why_no_pruner` says why not."""
-    if config.name == "none" or why_no_pruner(objectives):
+    if config.name == "none" or why_no_pruner(objectives, recipe.epochs, database_url):
         return None
-    return Pruner(config, objectives, epochs, seed)
+    return Pruner(config, objectives, recipe, seed)
 
 
-def why_no_pruner(objectives: Sequence[str]) -> str:
+def why_no_pruner(objectives: Sequence[str], epochs: int = 0, database_url: str = "") -> str:
     """Return why no candidate of a study can be stopped, "" if it can."""
+    if not keeps_every_epoch(database_url, epochs):
+        return f"the database keeps only some of {epochs} epochs"
     unknown = [n for n in objectives if n not in (ACCURACY, *KNOWN_BEFORE_TRAINING)]
     if unknown:
         return f"{' and '.join(unknown)} is not known before a training ends"

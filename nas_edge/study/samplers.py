@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from math import prod
 from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Union
 
+from nas_edge.candidate.known import KNOWN_BEFORE_TRAINING
 from nas_edge.config.files import validated
 from nas_edge.config.study import SamplerConfig
 from nas_edge.errors import ConfigError
@@ -53,8 +54,9 @@ def resolve_sampler(
     if name == "known-cost" and known is None:
         raise ConfigError(
             "sampler.name known-cost needs val_accuracy against one objective that is known before "
-            f"training (peak_memory, params or macs), but the objectives are "
-            f"{', '.join(objectives)}; use tpe, or change the objectives"
+            f"training ({', '.join(KNOWN_BEFORE_TRAINING)} of a study file; of a study in Python "
+            "what known= tells) and a space with `searched` choices, but the objectives are "
+            f"{', '.join(objectives)}{_lack(space)}; use tpe, or change that"
         )
     build_sampler(config, 0, space, known)
     return config
@@ -97,6 +99,10 @@ def build_sampler(
         if config.name == "grid":
             return _build_grid(samplers, space)
         return samplers.RandomSampler(seed=seed)
+
+
+def _lack(space: Any) -> str:
+    return "" if getattr(space, "searched", None) else " and the space has no `searched`"
 
 
 def writes_constraints(config: SamplerConfig) -> bool:

@@ -12,9 +12,9 @@ from nas_edge.study import records as attrs
 from nas_edge.study.records import TrialRecord, direction_of
 from nas_edge.study.samplers import CONSTRAINT_ATTR, writes_constraints
 from nas_edge.study.session import Session
+from nas_edge.study.storage import MYSQL_EPOCHS, keeps_every_epoch
 
 WORST = 1e6  # of a cost that nobody has measured yet; a finite number, which Optuna demands
-MYSQL_EPOCHS = 150  # Optuna's column holds 64 KB on MySQL; measurement.json has every epoch
 
 
 def tell(session: Session, trial: Any, measurement: Measurement) -> None:
@@ -58,7 +58,7 @@ def upload(session: Session, trial: Any, files: Sequence[Path]) -> None:
 
 
 def _that_fits(session: Session, history: Sequence[Any]) -> Sequence[Any]:
-    if not session.folder.database_url.startswith("mysql") or len(history) <= MYSQL_EPOCHS:
+    if keeps_every_epoch(session.folder.database_url, len(history)):
         return history
     step = -(-len(history) // MYSQL_EPOCHS)
     return [*history[:-1:step], history[-1]]

@@ -6,7 +6,6 @@ import statistics
 from typing import Callable, List, Optional, Sequence
 
 from nas_edge.config.units import format_seconds
-from nas_edge.study.budget import TIME_BUDGET
 from nas_edge.study.records import TrialRecord
 from nas_edge.study.session import Event
 
@@ -49,7 +48,7 @@ class TimePlan:
             return self._split()
         if kind == "epoch" and not self._is_told:
             return self._too_small_for(event["seconds"] * self._epochs)
-        if kind == "ended" and event["why"] == TIME_BUDGET:
+        if kind == "ended":
             return self._kept()
         return ""
 

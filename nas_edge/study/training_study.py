@@ -109,7 +109,9 @@ def run_training_study(
             on_open=lambda: _begin(config, space, space_config, images, found, folder, on_event),
             known=KnownFigures(config.recipe, images.num_outputs, found.kind),
             max_memory=_largest_estimate(config),
-            pruner=pruner_of(config.pruner, config.objectives, config.recipe.epochs, config.seed),
+            pruner=pruner_of(
+                config.pruner, config.objectives, config.recipe, config.seed, folder.database_url
+            ),
         )
 
 
@@ -132,7 +134,7 @@ def _begin(
     """Write the study down, only now that it is known to be the one that the folder holds."""
     _write_resolved(config, space_config, folder.path)
     on_event(study_event(config, space, images, device, folder.path))
-    why = why_no_pruner(config.objectives)
+    why = why_no_pruner(config.objectives, config.recipe.epochs, folder.database_url)
     if why and config.pruner.name != "none":
         on_event({"event": "note", "text": f"no candidate is stopped early: {why}"})
 

@@ -140,7 +140,7 @@ def test_a_time_budget_that_is_used_up_is_the_reason_to_end(outputs):
     assert (note["event"], end["event"], end["why"]) == ("note", "end", "time_budget")
     assert note["text"] == end["text"]
     assert left["text"].startswith("time budget: nothing is left for nas-edge finalize")
-    assert end["text"].startswith("the time budget is used up")
+    assert end["text"].startswith("no further candidate fits into the time budget")
     assert end["next"][-1]["do"] == "the same command with a longer --time-budget"
 
 

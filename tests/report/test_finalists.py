@@ -127,6 +127,15 @@ def test_a_finalist_that_is_hardly_as_accurate_beats_nothing(make):
     assert "trial 1" in sentence
 
 
+def test_a_smaller_one_without_any_chance_is_no_larger_one(make):
+    near = [0.7200000, 0.7200001, 0.7199999]
+    run = make({**TRAINED, "paper": (near, 50), "good": ([0.1, 0.1, 0.1], 30)})
+    found = rows_of(run)["trial 1"]
+    assert 0 < found.probability < 1e-4
+    assert best_finalist(finalists_of(run)) == found
+    assert verdict_of(run).sentence.startswith("No finalist is as accurate")
+
+
 def test_where_none_is_smaller_that_is_said(make):
     run = make({"paper": TRAINED["paper"], "large": TRAINED["large"]})
     assert best_finalist(finalists_of(run)) is None
@@ -225,6 +234,15 @@ def test_bars_are_means_with_intervals_of_the_seeds(make):
     mean, low, high, source = data["bars"][0]["figures"]["test_accuracy"]
     assert (mean, low, high) == (0.72, pytest.approx(0.67032, 1e-4), pytest.approx(0.76968, 1e-4))
     assert data["texts"][source] == "test images; for reporting only"
+
+
+def test_bars_end_where_accuracies_do_and_know_how_few_images_there_are(make):
+    page = render_report(make({"paper": ([0.97, 1.0, 0.99], 50), "good": ([0.5, 0.5, 0.5], 30)}))
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    ends = [bar["figures"]["test_accuracy"][1:3] for bar in data["bars"]]
+    assert ends[0][1] == 1.0
+    # Half of 400 images' share, over the root of three seeds, times Student's 4.3027.
+    assert ends[1][1] - ends[1][0] == pytest.approx(2 * 4.3027 * 0.5 / 400 / 3**0.5, 1e-3)
 
 
 def test_finalists_of_another_length_are_no_repeats_of_the_search(make):

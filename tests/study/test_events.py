@@ -46,7 +46,7 @@ def test_a_study_that_goes_on_tells_what_earlier_sittings_found(spaces, tmp_path
     ("options", "why", "text"),
     [
         ({"trials": 2}, ALL, ""),
-        ({"trials": 9, "time_budget_s": 25.0}, TIME_BUDGET, "the time budget is used up"),
+        ({"trials": 9, "time_budget_s": 25.0}, TIME_BUDGET, "no further candidate fits"),
         ({"trials": 9, "size": 1}, EXHAUSTED, "every point of the space has been tried"),
     ],
 )

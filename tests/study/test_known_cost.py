@@ -12,7 +12,7 @@ from nas_edge.errors import ConfigError
 from nas_edge.pareto import hypervolume
 from nas_edge.study.costed_points import CostedPoints
 from nas_edge.study.known_cost import KnownCostSampler
-from nas_edge.study.records import EXPECTED_ACCURACY
+from nas_edge.study.records import EXPECTED_ACCURACY, FAILURE, MEASUREMENT
 
 CHOICES = {"a": (1, 2, 4, 8), "b": (1, 2, 4, 8), "kind": ("x", "y", "z")}
 RUNNING, COMPLETE = optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.COMPLETE
@@ -53,9 +53,8 @@ def spelled(points):
 def test_every_point_comes_once_until_all_were_tried():
     points = run(make_study(seed=1), 48)
     assert len(set(spelled(points))) == 48
-    (another,) = run_on = run(make_study(seed=1), 49)[48:]
+    (another,) = run(make_study(seed=1), 49)[48:]
     assert json.dumps(another) in spelled(points)  # drawn at random: nothing new is left
-    assert len(run_on) == 1
 
 
 def test_the_seed_decides_everything():
@@ -91,8 +90,23 @@ def test_finds_the_front_sooner_than_drawing_evenly():
 
 
 def test_no_dearer_point_is_suggested():
-    points = run(make_study(seed=0, max_cost=8.0), 20)
+    points = run(make_study(seed=0, max_need=8.0), 20)
     assert max(map(cost, points)) <= 8.0
+
+
+def test_a_limit_holds_also_once_all_that_fits_was_tried():
+    points = run(make_study(seed=0, max_need=2.0), 30)
+    assert len(set(spelled(points))) == 9
+    assert max(map(cost, points)) <= 2.0
+
+
+def test_a_limit_may_be_set_to_something_else_than_the_cost():
+    points = CostedPoints(CHOICES, cost, need=lambda p: float(p["a"]))
+    sampler = KnownCostSampler(CHOICES, points, seed=0, max_need=2.0)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    tried = run(study, 24)
+    assert {point["a"] for point in tried} == {1, 2}
+    assert len(set(spelled(tried))) == 24
 
 
 def test_what_costs_as_much_as_one_that_did_not_fit_is_not_tried():
@@ -106,6 +120,71 @@ def test_what_costs_as_much_as_one_that_did_not_fit_is_not_tried():
     refused = [cost(p) for p in points if cost(p) >= 16]
     assert refused == sorted(refused, reverse=True)
     assert len(refused) <= 5
+
+
+def test_a_refusal_is_forgotten_where_a_dearer_one_fitted():
+    def constraint(trial):
+        return trial.user_attrs["constraint"]
+
+    study = make_study(seed=0, constraints_func=constraint)
+    for a, refused in ((1, 1.0), (8, 0.0)):  # one of cost 1 ran out by chance, one of 64 did not
+        study.enqueue_trial({"a": a, "b": a, "kind": "x"})
+        trial, point = ask(study)
+        trial.set_user_attr("constraint", [refused])
+        study.tell(trial, (0.0 if refused else accuracy(point), cost(point)))
+    for _ in range(30):
+        trial, point = ask(study)
+        trial.set_user_attr("constraint", [0.0])
+        study.tell(trial, (accuracy(point), cost(point)))
+    assert len({cost(trial.params) for trial in study.trials}) == 7
+
+
+def test_a_withdrawn_trial_leaves_its_point_open_and_a_failed_one_does_not():
+    def tried_after(attributes):
+        study = make_study(seed=0)
+        study.enqueue_trial({"a": 4, "b": 4, "kind": "z"})
+        trial, _ = ask(study)
+        for name, value in attributes.items():
+            trial.set_user_attr(name, value)
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        return run(study, 47)
+
+    point = {"a": 4, "b": 4, "kind": "z"}
+    assert point in tried_after({FAILURE: "another worker is at this point"})
+    assert point not in tried_after({})
+    assert point not in tried_after({FAILURE: "crashed: x", MEASUREMENT: {}})
+
+
+def test_a_result_teaches_though_an_earlier_trial_at_the_point_failed():
+    study = make_study(seed=0, startup_trials=1)
+    for state, values in ((optuna.trial.TrialState.FAIL, None), (COMPLETE, (0.9, 1.0))):
+        study.enqueue_trial({"a": 1, "b": 1, "kind": "x"})
+        trial, _ = ask(study)
+        study.tell(trial, values, state=state)
+    seen = study.sampler._seen(study, study.ask())
+    assert seen.errors == [pytest.approx(0.1)]
+
+
+def test_enqueued_points_take_no_level_of_the_start():
+    def first_own(enqueued):
+        study = make_study(seed=0)
+        for kind in enqueued:
+            study.enqueue_trial({"a": 2, "b": 4, "kind": kind})
+        return [cost(point) for point in run(study, len(enqueued) + 3)[len(enqueued) :]]
+
+    for enqueued in ("", "x", "xy"):  # the cheapest, the dearest, then between
+        cheapest, dearest, middle = first_own(enqueued)
+        assert cheapest <= 2
+        assert dearest >= 32
+        assert 2 < middle < 32
+
+
+def test_dearer_points_than_the_dearest_finished_are_not_given_up():
+    study = make_study(seed=0, startup_trials=3)
+    for a, kind in ((1, "x"), (2, "y"), (4, "z")):  # accuracy grows with the cost, up to 4
+        study.enqueue_trial({"a": a, "b": 1, "kind": kind})
+        run(study, 1)
+    assert max(map(cost, run(study, 6))) > 4.0
 
 
 def test_running_trials_are_neither_repeated_nor_crowded():
@@ -188,6 +267,18 @@ def test_points_without_a_cost_are_left_out():
     assert len(points.pool) == 2
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_cost_that_has_no_logarithm_is_refused_with_its_point(value):
+    points = CostedPoints({"a": (1, 2)}, lambda p: value)
+    with pytest.raises(ConfigError, match=r"above 0 and finite.*\{'a': 2\} it is"):
+        points.pool  # noqa: B018
+
+
+def test_points_of_which_none_has_a_cost_are_refused():
+    with pytest.raises(ConfigError, match="none has"):
+        CostedPoints({"a": (1, 2)}, lambda p: None).pool  # noqa: B018
+
+
 def test_a_large_space_is_drawn_with_its_corners():
     choices = {f"w{i}": (1, 2, 3, 4) for i in range(12)}
     points = CostedPoints(choices, lambda p: float(sum(p.values())), seed=1)
@@ -234,7 +325,8 @@ class Memory:
 
 def evaluate(point):
     value = 0.6 + 0.03 * point["a"] + {"x": 0.0, "y": 0.05, "z": 0.1}[point["kind"]]
-    return Measurement.of(val_accuracy=value, peak_memory=1e6 * point["a"], latency=1.0)
+    known = Memory()(point)
+    return Measurement.of(val_accuracy=value, latency=1.0, **known)
 
 
 def points_of(records):
@@ -284,3 +376,29 @@ def test_a_cost_that_is_not_known_leaves_the_choice_to_tpe(tmp_path):
 def test_every_point_of_a_small_space_is_tried_and_then_the_study_ends(tmp_path):
     records = run_study(Widths(), evaluate, trials=40, out=tmp_path / "a", known=Memory())
     assert len(records) == 12
+
+
+def test_a_limit_counts_whatever_the_objective_is_and_what_fits_it_ends_the_study(tmp_path):
+    from nas_edge.study.engine import create_or_open, run_in
+
+    notes = []
+    folder = create_or_open(tmp_path / "run", "run", None)
+    with folder.locked():
+        records = run_in(
+            folder,
+            Widths(),
+            evaluate,
+            objectives=("val_accuracy", "params"),
+            trials=40,
+            sampler="auto",
+            seed=0,
+            time_budget_s=None,
+            identity=None,
+            on_event=lambda event: notes.append(event.get("text")),
+            known=Memory(),
+            max_memory=4e6,
+        )
+    own = [record for record in records if record.reference is None]
+    assert {record.point["a"] for record in own} == {1, 2, 4}
+    assert len(own) == 9
+    assert "every point of the space that fits the memory limit has been tried" in notes

@@ -121,8 +121,25 @@ def test_time_budget_counts_evaluations_of_earlier_sessions(tmp_path, spaces):
     )
 
     assert len(records) == 3
-    assert notes == ["the time budget is used up (30 of 35 s, 3 candidates)"]
+    assert notes == [
+        "no further candidate fits into the time budget (30 of 35 s used by 3 candidates)"
+    ]
     assert len(run_study(spaces[0](), evaluate, time_budget_s=50.0, **options)) == 5
+
+
+def test_what_one_more_takes_is_what_whole_trainings_took(tmp_path, spaces):
+    from dataclasses import replace
+
+    def evaluate(point):
+        if point["a"] % 2:
+            return Measurement(outcome=CRASHED, reason="ValueError: odd", wall_s=0.1)
+        return replace(spaces[2].result(point), wall_s=10.0)
+
+    records = run_study(
+        spaces[0](), evaluate, trials=15, out=tmp_path / "run", sampler="random", time_budget_s=25.0
+    )
+    assert sum(record.measurement.wall_s for record in records) <= 25.0
+    assert 0 < sum(record.measurement.is_finished for record in records) <= 2
 
 
 def test_three_objectives_make_a_front_of_three(tmp_path, spaces):
