@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 # Before anything imports matplotlib, here and in the processes that tests start.
@@ -111,6 +112,28 @@ def _skip_what_this_machine_cannot_run(request, missing_need):
     for mark in NEEDS:
         if request.node.get_closest_marker(mark) is not None and missing_need(mark):
             pytest.skip(missing_need(mark))
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Return a function: the folder of a name, filled by whichever of all workers is first.
+
+    It is everybody's then: what changes it needs a copy.
+    """
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    own = tmp_path_factory.getbasetemp()
+    root = own.parent if is_worker else own
+
+    def made(name, make):
+        folder = root / name
+        with FileLock(root / f"{name}.lock"):
+            if not folder.exists():
+                begun = tmp_path_factory.mktemp(name)
+                make(begun)
+                begun.rename(folder)
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ The modules beside this file can be imported by their name.
 """
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -94,12 +95,18 @@ def make_workplace():
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, made_once):
     """A finished run of the tiny study; not to be changed."""
+
+    def make(folder):
+        code, out, err = Workplace(folder).call("run", "tiny.yaml")
+        assert code == 0, err
+        (folder / "out.txt").write_text(out, encoding="utf-8")
+
+    made = made_once("finished_run", make)
     place = Workplace(tmp_path_factory.mktemp("finished"))
-    code, out, err = place.call("run", "tiny.yaml")
-    assert code == 0, err
-    place.out = out
+    shutil.copytree(made / "runs", place.folder / "runs")
+    place.out = (made / "out.txt").read_text(encoding="utf-8")
     place.names = {path.name for path in place.run_folder.iterdir()}  # before anybody reads it
     return place
 
@@ -117,17 +124,20 @@ def copy_of_finished(finished, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def real_events(copy_of_finished):
+def real_events(copy_of_finished, made_once):
     """What a real study tells its listener while it trains its fourth and fifth candidate."""
     from nas_edge import load_study_config, run_training_study
 
-    place = copy_of_finished()
-    config, path = load_study_config(str(place.folder / "tiny.yaml"), {"trials": 5})
-    events = []
-    run_training_study(
-        config, out=place.run_folder, beside=path.parent, device="cpu", on_event=events.append
-    )
-    return events
+    def make(folder):
+        place = copy_of_finished()
+        config, path = load_study_config(str(place.folder / "tiny.yaml"), {"trials": 5})
+        events = []
+        run_training_study(
+            config, out=place.run_folder, beside=path.parent, device="cpu", on_event=events.append
+        )
+        (folder / "events.pickle").write_bytes(pickle.dumps(events))
+
+    return pickle.loads((made_once("real_events", make) / "events.pickle").read_bytes())
 
 
 @pytest.fixture(scope="session")

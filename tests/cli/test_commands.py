@@ -203,6 +203,7 @@ def test_estimate_adds_up():
     assert "estimated, not measured" in lines[-1]
 
 
+@pytest.mark.slow
 def test_estimate_shows_each_memory_saver_with_the_plain_training_first():
     options = ("xception-lite x0.25", "--image-size", 48, "--memory-saver", "all", "--json")
     rows = json.loads(call("estimate", *options).output)

@@ -25,6 +25,7 @@ def wait_for(condition, process, limit=90):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_killed_and_interrupted_finalists_go_on_where_they_were(copy_of_finished, repository):
     place = copy_of_finished()
     command = ("finalize", "runs/tiny", "--seeds", 2, "--device", "cpu")

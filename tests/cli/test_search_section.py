@@ -15,6 +15,8 @@ SEARCH = {
     "micro_batch": [None, 4],
 }
 
+NUM_TRIALS = 3
+
 
 def call(*arguments):
     from click.testing import CliRunner
@@ -24,9 +26,11 @@ def call(*arguments):
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory, make_workplace):
-    """A finished run whose five trials are trained in different ways; not to be changed."""
+    """A finished run whose trials are trained in different ways; not to be changed."""
     place = make_workplace(tmp_path_factory.mktemp("searched"))
-    place.write(search=SEARCH, trials=5, recipe={"epochs": 1, "batch_size": 8, "image_size": 24})
+    place.write(
+        search=SEARCH, trials=NUM_TRIALS, recipe={"epochs": 1, "batch_size": 8, "image_size": 24}
+    )
     code, place.out, err = place.call("run", "tiny.yaml", "--quiet")
     assert code == 0, err
     return place
@@ -36,7 +40,7 @@ def test_each_trial_was_trained_as_its_parameters_say(searched):
     trials = searched.trials()
     records = {record.number: record for record in open_run(searched.run_folder).records}
 
-    assert len(records) == 5
+    assert len(records) == NUM_TRIALS
     assert len({json.dumps(r.point["train"], sort_keys=True) for r in records.values()}) > 1
     for trial in trials:
         training = records[trial.number].point["train"]
@@ -57,7 +61,7 @@ def test_the_front_and_the_report_tell_the_training(searched):
     assert said in (searched.run_folder / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(NUM_TRIALS))
 def test_show_and_estimate_take_a_trial_and_its_file(searched, number):
     run = searched.run_folder
     training = open_run(run).record(number).point["train"]

@@ -80,7 +80,14 @@ def test_a_full_output_is_one_line(finished, arguments):
     )
 
 
-@pytest.mark.parametrize("redirections", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "redirections",
+    [
+        pytest.param(">&-", marks=pytest.mark.slow),
+        pytest.param(">&- 2>&-", marks=pytest.mark.slow),
+        "<&- >&- 2>&-",
+    ],
+)
 def test_closed_outputs_end_no_study(copy_of_finished, redirections):
     place = copy_of_finished()
     report = place.run_folder / "report.html"
