@@ -148,6 +148,10 @@ def test_what_is_not_known_before_training_stops_the_stopping():
         "latency is not known before a training ends"
     )
     assert why_no_pruner(("params", "macs")) == "val_accuracy is no objective"
+    thinned = (200, "mysql+pymysql://user@host/studies")
+    assert why_no_pruner(OBJECTIVES, *thinned) == "the database keeps only some of 200 epochs"
+    assert why_no_pruner(OBJECTIVES, 150, thinned[1]) == ""
+    assert why_no_pruner(OBJECTIVES, 200, "postgresql://host/studies") == ""
     assert pruner_of(PrunerConfig(), ("val_accuracy", "latency"), RecipeConfig(), 0) is None
     assert pruner_of(PrunerConfig(name="none"), OBJECTIVES, RecipeConfig(), 0) is None
 
