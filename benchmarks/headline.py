@@ -4,7 +4,8 @@ Searches for as long as so many trainings of the paper's configuration take, mea
 run, the handcrafted networks' own trainings included; then trains the front and the handcrafted
 networks again from new seeds. Of those with at least 30% less peak training memory than the
 paper's configuration, the one with the best mean validation accuracy is named, with its test
-accuracy, which chose nothing, beside the paper's. ::
+accuracy, which chose nothing, beside the paper's. With ``--search-epochs`` the search trains
+shorter, and so more networks, and the finalists train as long as the study says. ::
 
     python benchmarks/headline.py benchmarks/headline_synthetic.yaml --out runs/headline-synthetic
     python benchmarks/headline.py benchmarks/curves/pcb.yaml --data DIR --out runs/headline-pcb
@@ -17,7 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, List, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 from scipy.stats import ttest_ind
@@ -48,23 +49,36 @@ def main() -> None:
     parser.add_argument("--trainings", type=float, default=12.0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--search-epochs", type=int, help="of the search's trainings")
     args = parser.parse_args()
     overrides: Any = {"seed": args.seed, "trials": 1000, "finalists_share": 0.0}
     if args.data is not None:
         overrides["data"] = {"source": "folder", "path": args.data}
-    search(args.study, args.out, args.trainings, overrides)
-    finalize_run(args.out, seeds=args.seeds, on_event=ProgressLines())
+    search(args.study, args.out, args.trainings, overrides, args.search_epochs)
+    epochs = load_study_config(args.study, overrides)[0].recipe.epochs
+    finalize_run(args.out, seeds=args.seeds, epochs=epochs, on_event=ProgressLines())
     write_report(open_run(args.out))
     tell(args.out, args.trainings)
 
 
-def search(study: str, out: Path, trainings: float, overrides: Any) -> None:
-    """Train the handcrafted networks, which shows how long one takes, and go on with the rest."""
+def search(
+    study: str, out: Path, trainings: float, overrides: Any, epochs: Optional[int] = None
+) -> None:
+    """Train the handcrafted networks, which shows how long one takes, and go on with the rest.
+
+    With fewer ``epochs`` than the study's, a whole training takes so many more of the paper's.
+    """
     config, _ = load_study_config(study, overrides)
+    longer = config.recipe.epochs / (epochs or config.recipe.epochs)
+    if epochs is not None:
+        recipe = config.recipe.model_copy(update={"epochs": epochs})
+        config = config.model_copy(update={"recipe": recipe})
     first = config.model_copy(update={"trials": 3})
     records = run_training_study(first, out=out, on_event=ProgressLines())
     (paper,) = (r for r in records if (r.reference or "").partition(" x")[0] == PAPER)
-    budget = {"time_budget": trainings * paper.measurement.wall_s}
+    measured = paper.measurement
+    epochs_s = sum(row["seconds"] for row in measured.history)
+    budget = {"time_budget": trainings * (measured.wall_s + (longer - 1) * epochs_s)}
     run_training_study(config.model_copy(update=budget), out=out, on_event=ProgressLines())
 
 
