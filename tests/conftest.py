@@ -14,8 +14,8 @@ from hypothesis import settings
 # Before anything imports matplotlib, here and in the processes that tests start.
 os.environ["MPLBACKEND"] = "Agg"
 
-# What is started in a shell's background ignores Ctrl-C, or by nohup the end of its terminal, and so
-# would every process of a test.
+# What is started in a shell's background ignores Ctrl-C, or by nohup the end of its terminal, and
+# so would every process of a test.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:

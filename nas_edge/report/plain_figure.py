@@ -96,7 +96,10 @@ def _draw_legend(axes: Any, drawn: Sequence[Tuple[Any, str]]) -> None:
     others = {label: handle for handle, label in zip(*axes.get_legend_handles_labels())}
     entries = [*drawn, *((handle, label) for label, handle in others.items())]
     handles, labels = zip(*entries)
-    axes.legend(handles, [plain(label) for label in labels], frameon=False, fontsize=9, loc="best")
+    # Older matplotlib refuses such a name for a handle, so texts are set in the end.
+    legend = axes.legend(handles, [f"{i}" for i in range(len(handles))], frameon=False, fontsize=9)
+    for text, label in zip(legend.get_texts(), labels):
+        text.set_text(plain(label))
 
 
 def _look(index: int, is_one: bool) -> Dict[str, Any]:

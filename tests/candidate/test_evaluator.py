@@ -171,6 +171,7 @@ def test_an_evaluator_without_a_job_leaves_the_current_folder_alone(images, tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["temporary"]
 
 
+@pytest.mark.slow
 def test_the_probe_repeats_within_half_a_percent(tmp_path):
     # About 100 MiB: the kernel's own count of resident pages is rounded by some 0.25 MiB.
     recipe = RecipeConfig(image_size=64, batch_size=32)

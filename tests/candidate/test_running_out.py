@@ -245,6 +245,7 @@ class RunsOut:
             return self.evaluator(small)
 
 
+@pytest.mark.slow
 def test_a_study_records_what_ran_out_as_censored_and_goes_on(
     images, tmp_path, monkeypatch, tasks_folder
 ):

@@ -51,6 +51,7 @@ def test_parameters_and_state_are_what_a_real_model_and_optimizer_hold():
     assert parts["optimizer"] == state
 
 
+@pytest.mark.slow
 def test_every_saver_needs_less_than_the_plain_step_and_the_first_keeps_its_activations():
     costs = {saver: estimate_exactly(LITE, RECIPE, 7, saver=saver) for saver in SAVERS}
     plain = costs.pop(Saver())

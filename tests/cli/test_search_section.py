@@ -15,7 +15,7 @@ SEARCH = {
     "micro_batch": [None, 4],
 }
 
-NUM_TRIALS = 3
+NUM_TRIALS = 5
 
 
 def call(*arguments):
@@ -36,6 +36,7 @@ def searched(tmp_path_factory, make_workplace):
     return place
 
 
+@pytest.mark.slow
 def test_each_trial_was_trained_as_its_parameters_say(searched):
     trials = searched.trials()
     records = {record.number: record for record in open_run(searched.run_folder).records}
@@ -53,6 +54,7 @@ def test_each_trial_was_trained_as_its_parameters_say(searched):
         assert measured.details["train"] == training
 
 
+@pytest.mark.slow
 def test_the_front_and_the_report_tell_the_training(searched):
     assert "training" in searched.out
     front = open_run(searched.run_folder).front()[0]
@@ -61,6 +63,7 @@ def test_the_front_and_the_report_tell_the_training(searched):
     assert said in (searched.run_folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(NUM_TRIALS))
 def test_show_and_estimate_take_a_trial_and_its_file(searched, number):
     run = searched.run_folder
@@ -78,6 +81,7 @@ def test_show_and_estimate_take_a_trial_and_its_file(searched, number):
         assert (" in parts of 4" in head) == (training["micro_batch"] == 4)
 
 
+@pytest.mark.slow
 def test_estimate_differs_by_the_trials_own_training(searched):
     whole, parts = (
         json.loads(call("estimate", f"{searched.run_folder}:0", *options, "--json").output)[0]

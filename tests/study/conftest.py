@@ -10,6 +10,25 @@ from nas_edge import Measurement
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# 64 networks that train in a moment, and the paper's in as few channels.
+SPACE = {
+    "name": "refs",
+    "reference_multiplier": 0.03,
+    "references": ["xception-lite"],
+    "stem": {"width1": 1, "width2": 2},
+    "entry": {"width1": 4, "width2": 8, "width3": [8, 15], "kernels": ["1-3"]},
+    "middle": {"blocks": [0, 8], "squeeze": [0.5], "kernels": ["1-1-3"]},
+    "exit": {
+        "width1": [8, 22],
+        "width2": [8, 31],
+        "width3": [8, 46],
+        "width4": [8, 61],
+        "kernels": ["1-3"],
+        "residual_kernel": 3,
+    },
+    "style": ["lite"],
+}
+
 
 class LetterSpace:
     """Points are plain data: {"a": 0..n-1, "b": 0..n-1}. Only what run_study asks for."""
@@ -101,3 +120,9 @@ def change_database():
             database.execute(statement)
 
     return change
+
+
+@pytest.fixture(scope="session")
+def small_space():
+    """A space's file as data: real networks, one of them handcrafted."""
+    return SPACE

@@ -21,23 +21,6 @@ from nas_edge.study.finalist_space import (
 )
 from nas_edge.study.finalists import _evaluator, _images_of, _notes, _with_epochs, chosen_finalists
 
-SPACE = {
-    "name": "refs",
-    "reference_multiplier": 0.03,
-    "references": ["xception-lite"],
-    "stem": {"width1": 1, "width2": 2},
-    "entry": {"width1": 4, "width2": 8, "width3": [8, 15], "kernels": ["1-3"]},
-    "middle": {"blocks": [0, 8], "squeeze": [0.5], "kernels": ["1-1-3"]},
-    "exit": {
-        "width1": [8, 22],
-        "width2": [8, 31],
-        "width3": [8, 46],
-        "width4": [8, 61],
-        "kernels": ["1-3"],
-        "residual_kernel": 3,
-    },
-    "style": ["lite"],
-}
 STUDY = {
     "name": "tiny",
     "space": "space.yaml",
@@ -50,10 +33,10 @@ STUDY = {
 
 
 @pytest.fixture(scope="module")
-def search(tmp_path_factory):
+def search(tmp_path_factory, small_space):
     """A finished search with its training searched, too; not to be changed."""
     place = tmp_path_factory.mktemp("search")
-    (place / "space.yaml").write_text(yaml.safe_dump(SPACE))
+    (place / "space.yaml").write_text(yaml.safe_dump(small_space))
     (place / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
     config, file = load_study_config(str(place / "tiny.yaml"))
     run_training_study(config, out=place / "run", beside=file.parent, device="cpu")
