@@ -5,7 +5,7 @@ ways: to the end from scratch, again from another seed (as like as a training ca
 from scratch, and half as long from the weights of the finished network that fits best: as wide
 everywhere, with the fewest parameters; of every layer the channels of the greatest normalisation
 scale (Liu et al. 2017). What a search needs of a shorter training is the order of the networks: its
-rank correlation with the whole one is what is compared. ::
+rank correlation with the whole one is what is compared. Ctrl-C ends with the networks so far. ::
 
     python benchmarks/inherited_weights.py
 """
@@ -13,6 +13,7 @@ rank correlation with the whole one is what is compared. ::
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import sys
 import tempfile
@@ -59,21 +60,22 @@ def main() -> None:
         for network in space.references.values():
             finished.append((network, training.of(network, config.recipe.epochs, 0)[0]))
         rows: Dict[str, List[float]] = {WHOLE: [], AGAIN: [], HALF: [], INHERITED: []}
-        for number in range(args.networks):
-            network = space.sample(rng)
-            parent = fitting(network, finished)
-            if parent is None:
-                print(f"network {number}: none of the finished ones is as wide everywhere")
-                continue
-            half = max(config.recipe.epochs // 2, 1)
-            model, accuracy = training.of(network, config.recipe.epochs, 0)
-            rows[WHOLE].append(accuracy)
-            rows[AGAIN].append(training.of(network, config.recipe.epochs, 1)[1])
-            rows[HALF].append(training.of(network, half, 0)[1])
-            rows[INHERITED].append(training.of(network, half, 0, parent)[1])
-            finished.append((network, model))
-            told = ", ".join(f"{way} {100 * found[-1]:.1f}%" for way, found in rows.items())
-            print(f"network {number}: {told}", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            for number in range(args.networks):
+                network = space.sample(rng)
+                parent = fitting(network, finished)
+                if parent is None:
+                    print(f"network {number}: none of the finished ones is as wide everywhere")
+                    continue
+                half = max(config.recipe.epochs // 2, 1)
+                model, accuracy = training.of(network, config.recipe.epochs, 0)
+                rows[WHOLE].append(accuracy)
+                rows[AGAIN].append(training.of(network, config.recipe.epochs, 1)[1])
+                rows[HALF].append(training.of(network, half, 0)[1])
+                rows[INHERITED].append(training.of(network, half, 0, parent)[1])
+                finished.append((network, model))
+                told = ", ".join(f"{way} {100 * found[-1]:.1f}%" for way, found in rows.items())
+                print(f"network {number}: {told}", flush=True)
     report(rows)
 
 
