@@ -279,14 +279,16 @@ def test_every_view_says_what_was_stopped(stopped_run):
 
 @pytest.mark.slow
 def test_nothing_is_stopped_where_nobody_asked(tmp_path):
-    config = build_study_config(**SMALL, trials=4, pruner="none")
+    config = build_study_config(space="xception_cnd_small", **SMALL, trials=4, pruner="none")
     records = run_training_study(config, out=tmp_path / "run")
     assert [len(record.measurement.history) for record in records] == [3] * 4
 
 
 @pytest.mark.slow
 def test_an_objective_that_is_not_known_before_is_said_to_stop_nothing(tmp_path):
-    config = build_study_config(**SMALL, trials=1, objectives=["val_accuracy", "latency"])
+    config = build_study_config(
+        space="xception_cnd_small", **SMALL, trials=1, objectives=["val_accuracy", "latency"]
+    )
     events = []
     run_training_study(config, out=tmp_path / "run", on_event=events.append)
     notes = [event["text"] for event in events if event["event"] == "note"]
