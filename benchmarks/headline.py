@@ -66,7 +66,7 @@ def search(
 ) -> None:
     """Train the handcrafted networks, which shows how long one takes, and go on with the rest.
 
-    With fewer ``epochs`` than the study's, a whole training takes so many more of the paper's.
+    With fewer ``epochs``, what a training of the study's epochs would take is reckoned from them.
     """
     config, _ = load_study_config(study, overrides)
     longer = config.recipe.epochs / (epochs or config.recipe.epochs)

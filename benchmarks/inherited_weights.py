@@ -165,7 +165,8 @@ def from_block(own: Any, other: Any, kept: Tensor) -> Tensor:
     if isinstance(own.residual, nn.Identity):
         out = kept
     else:
-        scale = other.units[-1].norm.weight.abs() + other.residual.norm.weight.abs()
+        ends = [unit for unit in (other.units[-1], other.residual) if hasattr(unit, "norm")]
+        scale = torch.stack([unit.norm.weight.abs() for unit in ends]).sum(dim=0)
         out = best(scale, own.residual.conv.out_channels)
         from_unit(own.residual, other.residual, kept, out)
     inner = kept
@@ -186,8 +187,9 @@ def from_unit(own: Any, other: Any, kept: Tensor, out: Optional[Tensor] = None) 
     conv.weight.copy_(fitted(theirs.weight[out][:, kept], conv.weight))
     if conv.bias is not None and theirs.bias is not None:
         conv.bias.copy_(theirs.bias[out])
-    for name in ("weight", "bias", "running_mean", "running_var"):
-        getattr(own.norm, name).copy_(getattr(other.norm, name)[out])
+    if hasattr(own, "norm"):
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            getattr(own.norm, name).copy_(getattr(other.norm, name)[out])
     return out
 
 

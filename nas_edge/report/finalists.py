@@ -160,9 +160,9 @@ def best_finalist(found: Finalists) -> Optional[FinalistRow]:
     None where none needs less memory than the paper's.
     """
     limit = 0.0 if found.paper is None else found.paper.peak_bytes or 0.0
-    rivals = [row for row in found.rows if row.means and (row.peak_bytes or limit) < limit]
-    judged = [row for row in rivals if found.judge in row.means]
-    return max(judged, key=lambda row: row.probability or 0.0) if judged else None
+    judged = [row for row in found.rows if found.judge in row.means]
+    rivals = [row for row in judged if (row.peak_bytes or limit) < limit]
+    return max(rivals, key=lambda row: row.probability or 0.0) if rivals else None
 
 
 def _by_network(records: Sequence[TrialRecord]) -> Dict[str, List[TrialRecord]]:

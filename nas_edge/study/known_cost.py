@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Sequence, Set, Tuple
-from zlib import crc32
 
 import numpy as np
 import optuna
@@ -24,6 +23,7 @@ from nas_edge.prediction.gaussian_process import GaussianProcess
 from nas_edge.prediction.improvement import expected_hypervolume_improvement
 from nas_edge.study.costed_points import CostedPoints, Parameters
 from nas_edge.study.records import EXPECTED_ACCURACY, FAILURE, MEASUREMENT
+from nas_edge.study.samplers import trial_seed
 
 MIN_ERROR = 1e-3  # an accuracy of 1 has no logarithm of its error
 MAX_NEIGHBOURS = 100  # of the front, looked at for a suggestion
@@ -104,7 +104,8 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
             return {}
         rng = np.random.default_rng([self._seed, trial.number])
         seen = self._seen(study, trial)
-        fitting = self._fitting(self._points.pool, seen)
+        room = self._room(seen)
+        fitting = self._fitting(self._points.pool, room)
         if len(seen.errors) < self._startup_trials:
             candidates = self._untried(fitting, seen)
             if candidates:
@@ -112,10 +113,10 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         elif seen.finished:
             model = self._believing_in_running(seen)
             losses = self._believed(seen, model)
-            near = self._fitting(self._near_front(seen, losses, rng), seen)
+            near = self._fitting(self._near_front(seen, losses, rng), room)
             candidates = self._untried([*fitting, *near], seen)
             if candidates:
-                return dict(self._best(candidates, losses, model, seen))
+                return dict(self._best(candidates, seen, losses, model, room))
         again = self._untried(fitting, seen) or fitting
         return dict(again[int(rng.integers(len(again)))]) if again else {}
 
@@ -123,7 +124,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         self, study: Any, trial: FrozenTrial, param_name: str, param_distribution: Any
     ) -> Any:
         """Draw evenly: what is not among the choices, or where no point fits."""
-        draws = optuna.samplers.RandomSampler(seed=_independent_seed(self._seed, trial, param_name))
+        draws = optuna.samplers.RandomSampler(trial_seed(self._seed, trial.number, param_name))
         return draws.sample_independent(study, trial, param_name, param_distribution)
 
     def _seen(self, study: Any, current: FrozenTrial) -> _Seen:
@@ -165,24 +166,21 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
     def _untried(self, points: Sequence[Parameters], seen: _Seen) -> List[Parameters]:
         return [point for point in points if self._points.key_of(point) not in seen.keys]
 
-    def _fitting(self, points: Sequence[Parameters], seen: _Seen) -> List[Parameters]:
-        """Return the points that can be had and that do not need too much.
+    def _room(self, seen: _Seen) -> float:
+        """Return what a point may need: as much as the limit, and less than one that was refused.
 
-        Too much is, too, what one needs that turned out to be infeasible; but for what others have
-        needed and were not.
+        A refused one does not count where a finished one has needed as much.
         """
-        known = self._points.need_of
-        fitted = max((known(point) or 0.0 for point, _, _ in seen.finished), default=0.0)
-        refused = [known(point) or 0.0 for point in seen.refused]
-        least_refused = min((need for need in refused if need > fitted), default=float("inf"))
+        finished = [self._points.need_of(point) or 0.0 for point, _, _ in seen.finished]
+        refused = [self._points.need_of(point) or 0.0 for point in seen.refused]
+        fitted = max(finished, default=0.0)
+        least = min((need for need in refused if need > fitted), default=float("inf"))
+        return min(self._max_need, float(np.nextafter(least, 0.0)))
 
-        def fits(point: Parameters) -> bool:
-            need = known(point)
-            if need is None or self._points.cost_of(point) is None:
-                return False
-            return need <= self._max_need and need < least_refused
-
-        return [point for point in points if fits(point)]
+    def _fitting(self, points: Sequence[Parameters], room: float) -> List[Parameters]:
+        needs = [(point, self._points.need_of(point)) for point in points]
+        there = [point for point, need in needs if need is not None and need <= room]
+        return [point for point in there if self._points.cost_of(point) is not None]
 
     def _farthest(
         self, candidates: Sequence[Parameters], seen: _Seen, rng: np.random.Generator
@@ -236,9 +234,10 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
     def _best(
         self,
         candidates: Sequence[Parameters],
+        seen: _Seen,
         losses: Floats,
         model: GaussianProcess,
-        seen: _Seen,
+        room: float,
     ) -> Parameters:
         """Return where the hypervolume is expected to grow most; without hope, the least known.
 
@@ -254,7 +253,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         for _ in range(MAX_STEPS):
             beam = best[:BEAM]
             around = [near for one in beam for near in self._points.neighbours(one.point)]
-            fitting = self._untried(self._fitting(around, seen), seen)
+            fitting = self._untried(self._fitting(around, room), seen)
             fresh = [p for p in fitting if self._points.key_of(p) not in looked_at]
             fresh = self._points.distinct(fresh)
             if not fresh:
@@ -330,11 +329,6 @@ def _is_withdrawn(trial: FrozenTrial) -> bool:
     attributes = trial.user_attrs
     is_ended = trial.state == TrialState.FAIL and FAILURE in attributes
     return is_ended and MEASUREMENT not in attributes
-
-
-def _independent_seed(seed: int, trial: FrozenTrial, name: str) -> int:
-    state = np.random.SeedSequence([seed, trial.number, crc32(name.encode())])
-    return int(state.generate_state(1)[0])
 
 
 def _van_der_corput(index: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import log
 from typing import Any, Dict, Hashable, List, Mapping, Optional, Protocol, Sequence, Tuple
 
@@ -49,10 +50,10 @@ class KnownPoints:
         self._is_above: Dict[Hashable, bool] = {}
         self._points = CostedPoints(
             space.searched,
-            self._cost,
+            partial(self._figure, objective),
             key=lambda parameters: space.key(self._point(parameters)),
             features=self._logs_of_others,
-            need=self._memory if MEMORY in known.names else None,
+            need=partial(self._figure, MEMORY) if MEMORY in known.names else None,
             seed=seed,
         )
 
@@ -92,13 +93,9 @@ class KnownPoints:
             self._figures[spelling] = self._known(self._point(parameters))
         return self._figures[spelling]
 
-    def _cost(self, parameters: Mapping[str, Any]) -> Optional[float]:
+    def _figure(self, name: str, parameters: Mapping[str, Any]) -> Optional[float]:
         figures = self._figures_of(parameters)
-        return None if figures is None else float(figures[self._objective])
-
-    def _memory(self, parameters: Mapping[str, Any]) -> Optional[float]:
-        figures = self._figures_of(parameters)
-        return None if figures is None else float(figures[MEMORY])
+        return None if figures is None else float(figures[name])
 
     def _logs_of_others(self, parameters: Mapping[str, Any]) -> List[float]:
         figures = self._figures_of(parameters) or {}
