@@ -51,12 +51,13 @@ def resolve_sampler(
         name = "tpe" if known is None else "known-cost"
     startup = config.startup_trials or STARTUP_TRIALS.get(name)
     config = config.model_copy(update={"name": name, "startup_trials": startup})
+    if name == "known-cost" and not getattr(space, "searched", None):
+        raise ConfigError("sampler.name known-cost needs a space with `searched` choices; use tpe")
     if name == "known-cost" and known is None:
         raise ConfigError(
             "sampler.name known-cost needs val_accuracy against one objective that is known before "
-            f"training ({', '.join(KNOWN_BEFORE_TRAINING)} of a study file; of a study in Python "
-            "what known= tells) and a space with `searched` choices, but the objectives are "
-            f"{', '.join(objectives)}{_lack(space)}; use tpe, or change that"
+            f"training ({', '.join(KNOWN_BEFORE_TRAINING)}; in Python what known= tells), but the "
+            f"objectives are {', '.join(objectives)}; use tpe, or change the objectives"
         )
     build_sampler(config, 0, space, known)
     return config
@@ -99,10 +100,6 @@ def build_sampler(
         if config.name == "grid":
             return _build_grid(samplers, space)
         return samplers.RandomSampler(seed=seed)
-
-
-def _lack(space: Any) -> str:
-    return "" if getattr(space, "searched", None) else " and the space has no `searched`"
 
 
 def writes_constraints(config: SamplerConfig) -> bool:

@@ -366,6 +366,11 @@ def test_a_cost_that_is_not_known_is_refused_where_asked_for(tmp_path, known):
     assert not (tmp_path / "a" / "study.db").exists()
 
 
+def test_a_space_that_does_not_tell_its_choices_is_refused(tmp_path, letters):
+    with pytest.raises(ConfigError, match=r"known-cost needs a space with `searched` choices"):
+        run_study(letters, evaluate, out=tmp_path / "a", sampler="known-cost", known=Memory())
+
+
 def test_a_cost_that_is_not_known_leaves_the_choice_to_tpe(tmp_path):
     plain = {"space": Widths(), "evaluator": evaluate, "trials": 5}
     latency = dict(plain, objectives=("val_accuracy", "latency"))
