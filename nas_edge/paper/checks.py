@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence
 
-from nas_edge.paper.logs import EpochLog, find_log
+from nas_edge.paper.logs import EpochLog, find_log, last_third
 from nas_edge.paper.published import Cell, published
 
 ROUNDED = "follows"
@@ -131,7 +131,9 @@ def _verdict(cell: Cell, value: float) -> str:
 
 def _validation(log: EpochLog) -> str:
     val = log.column("val_accuracy")
+    late = last_third(val)
     return (
         "test accuracies are not in the logs; validation ends at "
-        f"{100 * val[-1]:.2f}%, its best is {100 * max(val):.2f}%"
+        f"{100 * val[-1]:.2f}%, its best is {100 * max(val):.2f}%, in the last third of the epochs "
+        f"it lies between {100 * min(late):.2f} and {100 * max(late):.2f}%"
     )

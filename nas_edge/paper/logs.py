@@ -107,6 +107,11 @@ def load_logs(folder: Path) -> List[EpochLog]:
     return [EpochLog(name, network, path, _history(path)) for name, network, path in there]
 
 
+def last_third(values: Sequence[float]) -> Sequence[float]:
+    """Return the figures of a training's last epochs, where it should have become steady."""
+    return values[-max(len(values) // 3, 1) :]
+
+
 def find_log(logs: Sequence[EpochLog], folder: str, network: str) -> Optional[EpochLog]:
     """Return a network's log of a task and setting, or None."""
     found = [log for log in logs if (log.folder, log.network) == (folder, network)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
+from nas_edge.candidate.measurement import finite_number
 from nas_edge.errors import StudyError
+from nas_edge.paper.logs import last_third
 from nas_edge.paper.published import Cell, PublishedTable, published
 from nas_edge.paper.run_sets import set_title
 from nas_edge.paper.settings import differences, nearest_table
@@ -16,6 +18,7 @@ from nas_edge.space.references import PAPER_REFERENCE
 from nas_edge.study.records import TrialRecord
 from nas_edge.study.run import Run
 
+LEAST_EPOCHS = 6  # for what is said of the last third of them
 TITLES = {
     "params": "parameters",
     "train_accuracy": "train accuracy",
@@ -51,7 +54,7 @@ class Comparison:
     """A network's published row and a run's.
 
     ``differences`` names what of the run's setting is other than the paper's; ``reason`` says why
-    the run has no figures, where it has none.
+    the run has no figures, where it has none; ``validation`` are its accuracies by epoch.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Comparison:
     lines: Tuple[Line, ...]
     differences: Tuple[str, ...]
     reason: str = ""
+    validation: Tuple[float, ...] = ()
 
     def to_dict(self) -> Dict[str, Any]:
         """Return plain data."""
@@ -72,6 +76,7 @@ class Comparison:
             "figures": [line.to_dict() for line in self.lines],
             "differences": list(self.differences),
             "reason": self.reason,
+            "validation": list(self.validation),
         }
 
     def to_frame(self) -> Any:
@@ -106,6 +111,7 @@ def compare(record: TrialRecord, run: Run) -> Comparison:
         ),
         differences=tuple(differences(run.identity, table, [record.name])),
         reason="" if measured.is_finished else f"{kind}: {measured.reason}",
+        validation=_validation(record),
     )
 
 
@@ -159,6 +165,12 @@ def comparison_view(comparison: Comparison) -> View:
     )
 
 
+def _validation(record: TrialRecord) -> Tuple[float, ...]:
+    """Return the validation accuracies by epoch, as far as the history tells them."""
+    told = [finite_number(row.get("val_accuracy")) for row in record.measurement.history]
+    return tuple(value for value in told if value is not None)
+
+
 def _elsewhere(metric: str, comparison: Comparison) -> List[str]:
     """Return what Table 1 tells of a network where its row in Table 2 has no such column."""
     first = published().tables[0]
@@ -173,4 +185,11 @@ def _remarks(comparison: Comparison) -> List[str]:
     if comparison.reason:
         lines.append(f"This run has no figures: {comparison.reason}")
     found = "; ".join(comparison.differences) or "nothing that the run's identity tells"
-    return [*lines, f"Other than in the paper: {found}."]
+    lines.append(f"Other than in the paper: {found}.")
+    if len(comparison.validation) >= LEAST_EPOCHS:
+        late = last_third(comparison.validation)
+        lines.append(
+            f"In this run's last {len(late)} epochs the validation accuracy lies between "
+            f"{min(late):.1%} and {max(late):.1%}; the last is {late[-1]:.1%}."
+        )
+    return lines

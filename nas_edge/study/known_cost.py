@@ -243,9 +243,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
 
         From the best candidates on, neighbours are looked at as long as they are better.
         """
-        # Not the front's own corner: what is dearer than its dearest may be more accurate still.
-        error, cost = losses.max(axis=0)
-        corner = (float(error), max(float(cost), float(self._points.costs(candidates).max())))
+        corner = self._corner(candidates, losses)
         best = self._rated(candidates, losses, model, corner)
         if best[0].growth <= 0:
             return max(best, key=lambda one: one.deviation).point
@@ -264,6 +262,17 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
             if best[0] is beam[0]:
                 break
         return best[0].point
+
+    def _corner(self, candidates: Sequence[Parameters], losses: Floats) -> Tuple[float, float]:
+        """Return the error and the cost from where the hypervolume is reckoned.
+
+        Not the front's own corner but the worst of all that finished. Where the dearest of them is
+        the most accurate, dearer ones may be more accurate still: then the dearest candidate's.
+        """
+        error, cost = losses.max(axis=0)
+        if losses[losses[:, 0].argmin(), 1] >= cost:
+            cost = max(cost, self._points.costs(candidates).max())
+        return float(error), float(cost)
 
     def _believed(self, seen: _Seen, model: GaussianProcess) -> Floats:
         """Return the losses of what may be on the front, without a training's luck: (n, 2)."""

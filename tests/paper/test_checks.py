@@ -16,7 +16,7 @@ from nas_edge.paper.checks import (
     check_cells,
     summary,
 )
-from nas_edge.paper.logs import load_logs
+from nas_edge.paper.logs import last_third, load_logs
 from nas_edge.paper.published import published
 
 FILES = {
@@ -97,6 +97,15 @@ def test_the_log_of_xception_on_caltech_is_far_from_its_test_accuracy(history):
     ]
     assert check.verdict == UNKNOWN
     assert "validation ends at 40.00%, its best is 45.73%" in check.reason
+    assert check.reason.endswith("in the last third of the epochs it lies between 24.63 and 45.73%")
+
+
+def test_what_a_note_says_of_unsteady_trainings_is_in_the_logs(history):
+    note = published().notes["unsteady"]
+    for network in ("xception-lite", "xception", "efficientnet", "mobilenet"):
+        late = last_third(column(history, "pcb_scratch", network, "Val_acc"))
+        assert len(late) == 20
+        assert f"{100 * min(late):.1f} and {100 * max(late):.1f}%" in " ".join(note.split())
 
 
 @pytest.mark.parametrize(

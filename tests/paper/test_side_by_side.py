@@ -1,6 +1,7 @@
 """One network's published row beside a run's."""
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,20 @@ def test_the_papers_row_and_the_runs_stand_side_by_side(make_run):
         "Other than in the paper: 3 epochs (paper: 60); 64 px (paper: 224); on Some CPU "
         "(paper: Jetson Xavier NX 8GB); 2,000 / 500 / 500 images "
         "(paper: 14,000 / 4,000 / 2,000).",
+    )
+
+
+def test_how_steady_the_runs_validation_was_is_said(make_run):
+    accuracies = [0.5, 0.9, 0.5, 0.6, 0.7, 0.4, 0.75, 0.52]
+    run = open_run(make_run("swinging"))
+    record = run.reference("xception-lite")
+    rows = tuple({"epoch": n + 1, "val_accuracy": a} for n, a in enumerate(accuracies))
+
+    view = comparison_view(compare(replace(record, measurement=replace(record.measurement, history=rows)), run))
+
+    assert view.remarks[-1] == (
+        "In this run's last 2 epochs the validation accuracy lies between 52.0% and 75.0%; "
+        "the last is 52.0%."
     )
 
 
