@@ -55,7 +55,8 @@ def test_how_steady_the_runs_validation_was_is_said(make_run):
     record = run.reference("xception-lite")
     rows = tuple({"epoch": n + 1, "val_accuracy": a} for n, a in enumerate(accuracies))
 
-    view = comparison_view(compare(replace(record, measurement=replace(record.measurement, history=rows)), run))
+    swinging = replace(record, measurement=replace(record.measurement, history=rows))
+    view = comparison_view(compare(swinging, run))
 
     assert view.remarks[-1] == (
         "In this run's last 2 epochs the validation accuracy lies between 52.0% and 75.0%; "
