@@ -54,7 +54,7 @@ class Comparison:
     """A network's published row and a run's.
 
     ``differences`` names what of the run's setting is other than the paper's; ``reason`` says why
-    the run has no figures, where it has none; ``validation`` are its accuracies by epoch.
+    the run has no figures, where it has none; ``validation`` are its accuracies by epoch, or empty.
     """
 
     name: str
@@ -166,9 +166,10 @@ def comparison_view(comparison: Comparison) -> View:
 
 
 def _validation(record: TrialRecord) -> Tuple[float, ...]:
-    """Return the validation accuracies by epoch, as far as the history tells them."""
+    """Return the validation accuracies by epoch, or nothing where one of them is not told."""
     told = [finite_number(row.get("val_accuracy")) for row in record.measurement.history]
-    return tuple(value for value in told if value is not None)
+    values = tuple(value for value in told if value is not None)
+    return values if len(values) == len(told) else ()
 
 
 def _elsewhere(metric: str, comparison: Comparison) -> List[str]:
@@ -186,7 +187,7 @@ def _remarks(comparison: Comparison) -> List[str]:
         lines.append(f"This run has no figures: {comparison.reason}")
     found = "; ".join(comparison.differences) or "nothing that the run's identity tells"
     lines.append(f"Other than in the paper: {found}.")
-    if len(comparison.validation) >= LEAST_EPOCHS:
+    if len(comparison.validation) >= LEAST_EPOCHS and not comparison.reason:
         late = last_third(comparison.validation)
         lines.append(
             f"In this run's last {len(late)} epochs the validation accuracy lies between "

@@ -266,11 +266,13 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
     def _corner(self, candidates: Sequence[Parameters], losses: Floats) -> Tuple[float, float]:
         """Return the error and the cost from where the hypervolume is reckoned.
 
-        Not the front's own corner but the worst of all that finished. Where the dearest of them is
-        the most accurate, dearer ones may be more accurate still: then the dearest candidate's.
+        Not the front's own corner but the worst that is believed of what finished or runs. Where
+        the dearest of it is the most accurate, dearer ones may be more accurate still: then the
+        dearest candidate's cost.
         """
         error, cost = losses.max(axis=0)
-        if losses[losses[:, 0].argmin(), 1] >= cost:
+        most_accurate = losses[:, 0] <= losses[:, 0].min() * (1 + 1e-9)
+        if losses[most_accurate, 1].max() >= cost:
             cost = max(cost, self._points.costs(candidates).max())
         return float(error), float(cost)
 

@@ -105,7 +105,11 @@ def test_what_a_note_says_of_unsteady_trainings_is_in_the_logs(history):
     for network in ("xception-lite", "xception", "efficientnet", "mobilenet"):
         late = last_third(column(history, "pcb_scratch", network, "Val_acc"))
         assert len(late) == 20
-        assert f"{100 * min(late):.1f} and {100 * max(late):.1f}%" in " ".join(note.split())
+        assert f"{100 * min(late):.1f} and {100 * max(late):.1f}%" in note
+    late = last_third(column(history, "caltech101", "efficientnet", "Val_acc"))
+    note = published().notes["unsteady_caltech"]
+    assert f"{100 * min(late):.1f} and {100 * max(late):.1f}%" in note
+    assert f"ends at {100 * late[-1]:.1f}%" in note
 
 
 @pytest.mark.parametrize(

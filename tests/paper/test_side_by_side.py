@@ -49,19 +49,30 @@ def test_the_papers_row_and_the_runs_stand_side_by_side(make_run):
     )
 
 
-def test_how_steady_the_runs_validation_was_is_said(make_run):
-    accuracies = [0.5, 0.9, 0.5, 0.6, 0.7, 0.4, 0.75, 0.52]
-    run = open_run(make_run("swinging"))
-    record = run.reference("xception-lite")
+def with_history(record, accuracies):
     rows = tuple({"epoch": n + 1, "val_accuracy": a} for n, a in enumerate(accuracies))
+    return replace(record, measurement=replace(record.measurement, history=rows))
 
-    swinging = replace(record, measurement=replace(record.measurement, history=rows))
-    view = comparison_view(compare(swinging, run))
 
-    assert view.remarks[-1] == (
+def test_how_steady_the_runs_validation_was_is_said(make_run):
+    run = open_run(make_run("swinging"))
+    record = with_history(run.reference("xception-lite"), [0.5, 0.9, 0.5, 0.7, 0.4, 0.75, 0.52])
+
+    comparison = compare(record, run)
+
+    assert comparison.to_dict()["validation"] == [0.5, 0.9, 0.5, 0.7, 0.4, 0.75, 0.52]
+    assert comparison_view(comparison).remarks[-1] == (
         "In this run's last 2 epochs the validation accuracy lies between 52.0% and 75.0%; "
         "the last is 52.0%."
     )
+
+
+@pytest.mark.parametrize("accuracies", [[], [0.5] * 5, [0.5] * 6 + [None] + [0.5] * 6])
+def test_of_few_epochs_or_a_history_with_gaps_nothing_is_said(make_run, accuracies):
+    run = open_run(make_run("short"))
+    record = with_history(run.reference("xception-lite"), accuracies)
+
+    assert len(comparison_view(compare(record, run)).remarks) == 1
 
 
 def test_both_figures_are_told_in_the_metrics_unit(make_run):

@@ -187,6 +187,23 @@ def test_dearer_points_than_the_dearest_finished_are_not_given_up():
     assert max(map(cost, run(study, 6))) > 4.0
 
 
+def test_dearer_points_wait_where_the_dearest_finished_is_not_the_most_accurate():
+    study = make_study(seed=0, startup_trials=3)
+    for a, kind in ((1, "x"), (2, "y"), (4, "z")):
+        study.enqueue_trial({"a": a, "b": 1, "kind": kind})
+        trial, point = ask(study)
+        study.tell(trial, (0.9 - 0.1 * np.log2(cost(point)), cost(point)))
+    assert cost(ask(study)[1]) <= 4.0
+
+
+def test_of_equal_accuracies_the_dearest_counts_for_the_corner():
+    sampler = KnownCostSampler(CHOICES, cost)
+    dearest = {"a": 8, "b": 8, "kind": "x"}
+    losses = np.array([[0.1, 2.0], [0.1, 8.0], [0.3, 1.0]])
+    for order in ([0, 1, 2], [1, 0, 2], [2, 1, 0]):
+        assert sampler._corner([dearest], losses[order]) == (0.3, 64.0)
+
+
 def test_running_trials_are_neither_repeated_nor_crowded():
     study = make_study(seed=0)
     run(study, 12)
