@@ -1,95 +1,126 @@
-"""Do inherited weights pay: half a training from a relative's weights, beside one from scratch?
+"""Do inherited weights pay: a short training from a wider network's weights, beside a whole one?
 
-Random networks of the small space come one after another, as in a search. Each is trained four
-ways: to the end from scratch, again from another seed (as like as a training can be), half as long
-from scratch, and half as long from the weights of the finished network that fits best: as wide
-everywhere, with the fewest parameters; of every layer the channels of the greatest normalisation
-scale (Liu et al. 2017). What a search needs of a shorter training is the order of the networks: its
-rank correlation with the whole one is what is compared. Ctrl-C ends with the networks so far. ::
+The networks are those of benchmarks/curves that were trained from scratch to the end with several
+seeds; the mean of their accuracies is the truth. Here each is trained shorter, from scratch and
+from the weights of the original Xception, which is trained once. What a search needs of a shorter
+training is the order of the networks: its rank correlation with the truth is what is compared, next
+to that of one whole training with the mean of the others. ::
 
     python benchmarks/inherited_weights.py
+    python benchmarks/inherited_weights.py pcb --data DIR
+
+Ctrl-C ends with the networks so far.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import random
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.stats import spearmanr
-from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a plain checkout too
 
-from nas_edge import Architecture, SearchSpace, build_model, count_model, load_study_config
+from nas_edge import Architecture, SearchSpace, build_model, load_study_config
 from nas_edge.data.batches import Batches
 from nas_edge.data.source import load_image_set
 from nas_edge.device.machine import find_device
+from nas_edge.models.inheritance import inherit_weights
 from nas_edge.models.xception import XceptionNet
+from nas_edge.space.widths import is_as_wide
 from nas_edge.training.loop import Hooks, train
 
-STUDY = str(Path(__file__).resolve().parent / "curves" / "synthetic.yaml")
-WHOLE, AGAIN, HALF, INHERITED = "whole", "whole, other seed", "half", "half, inherited"
-Trained = Tuple[Architecture, XceptionNet]
+CURVES = Path(__file__).resolve().parent / "curves"
+SHARES = (0.5, 0.25)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--study", default=STUDY)
-    parser.add_argument("--networks", type=int, default=16)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("table", nargs="?", default="synthetic", choices=("synthetic", "pcb"))
+    parser.add_argument("--data", help="folder of the images, where they are not embedded")
+    parser.add_argument("--networks", type=int, default=40)
     args = parser.parse_args()
-    config, _ = load_study_config(args.study)
+    overrides = {} if args.data is None else {"data": {"source": "folder", "path": args.data}}
+    config, _ = load_study_config(str(CURVES / f"{args.table}.yaml"), overrides)
+    space = SearchSpace.load(config.space)
     device = find_device("cpu")
     torch.set_num_threads(device.num_cores)
-    space, rng = SearchSpace.load(config.space), random.Random(args.seed)
     with tempfile.TemporaryDirectory() as place:
         images = load_image_set(config.data, config.recipe.image_size, Path(place))
         training = Training(config.recipe, images)
-        print(
-            f"{device.name}, torch {torch.__version__}; {images.description}, "
-            f"{config.recipe.epochs} epochs"
-        )
-        finished: List[Trained] = []
-        for network in space.references.values():
-            finished.append((network, training.of(network, config.recipe.epochs, 0)[0]))
-        rows: Dict[str, List[float]] = {WHOLE: [], AGAIN: [], HALF: [], INHERITED: []}
+        epochs = config.recipe.epochs
+        print(f"{device.name}, torch {torch.__version__}; {images.description}, {epochs} epochs")
+        _, donor = next(iter(space.references.items()))
+        wider, accuracy = training.of(donor, epochs)
+        print(f"the wider network reaches {100 * accuracy:.1f}%", flush=True)
+        truths: List[List[float]] = []
+        rows: Dict[str, List[float]] = {}
         with contextlib.suppress(KeyboardInterrupt):
-            for number in range(args.networks):
-                network = space.sample(rng)
-                parent = fitting(network, finished)
-                if parent is None:
-                    print(f"network {number}: none of the finished ones is as wide everywhere")
+            for network, truth in repeated(args.table, space)[: args.networks]:
+                if network == donor or not is_as_wide(donor.plan, network.plan):
                     continue
-                half = max(config.recipe.epochs // 2, 1)
-                model, accuracy = training.of(network, config.recipe.epochs, 0)
-                rows[WHOLE].append(accuracy)
-                rows[AGAIN].append(training.of(network, config.recipe.epochs, 1)[1])
-                rows[HALF].append(training.of(network, half, 0)[1])
-                rows[INHERITED].append(training.of(network, half, 0, parent)[1])
-                finished.append((network, model))
-                told = ", ".join(f"{way} {100 * found[-1]:.1f}%" for way, found in rows.items())
-                print(f"network {number}: {told}", flush=True)
-    report(rows)
+                found = {}
+                for share in SHARES:
+                    short = max(round(share * epochs), 1)
+                    found[f"{short} epochs, scratch"] = training.of(network, short)[1]
+                    found[f"{short} epochs, inherited"] = training.of(network, short, wider)[1]
+                truths.append(truth)
+                for way, value in found.items():
+                    rows.setdefault(way, []).append(value)
+                told = ", ".join(f"{way} {100 * value:.1f}%" for way, value in found.items())
+                print(f"{100 * np.mean(truth):.1f}%: {told}", flush=True)
+    report(np.array(truths), rows)
 
 
-def report(rows: Dict[str, List[float]]) -> None:
-    whole = rows[WHOLE]
-    for way, found in rows.items():
-        if way == WHOLE:
+def repeated(table: str, space: SearchSpace) -> List[Tuple[Architecture, List[float]]]:
+    """Return the networks with several whole trainings and their last validation accuracies."""
+    networks = pd.read_csv(CURVES / f"{table}_candidates.csv").set_index("candidate")
+    curves = pd.read_csv(CURVES / f"{table}_curves.csv")
+    last = curves.sort_values("epoch").groupby(["candidate", "seed"])["val_accuracy"].last()
+    found = []
+    for number, values in last.groupby("candidate"):
+        if len(values) < 3:
             continue
-        differences = 100 * (np.array(found) - np.array(whole))
-        rank = spearmanr(found, whole).statistic if len(found) > 2 else float("nan")
+        chosen = {name: networks.loc[number, name] for name in space.searched}
+        plain = {k: v.item() if hasattr(v, "item") else v for k, v in chosen.items()}
+        found.append((space.architecture(plain), list(values)))
+    return found
+
+
+def report(truths: Any, rows: Dict[str, List[float]]) -> None:
+    mean = truths.mean(axis=1)
+    print(f"\n{len(mean)} networks; whole trainings: mean {100 * mean.mean():.1f}%")
+    ranks = [
+        spearmanr(truths[:, i], np.delete(truths, i, axis=1).mean(axis=1)).statistic
+        for i in range(truths.shape[1])
+    ]
+    told = ", ".join(f"{rank:.2f}" for rank in ranks)
+    print(f"one whole training with the mean of the others: rank correlation {told}")
+    for way, found in rows.items():
+        values = np.array(found)
+        low, high = interval(values, mean)
         print(
-            f"{way:<18} rank correlation with whole {rank:.3f}, "
-            f"{differences.mean():+.1f} points ({differences.std():.1f} from network to network)"
+            f"{way:<22} mean {100 * values.mean():.1f}%, standard deviation "
+            f"{100 * values.std(ddof=1):.1f} points; rank correlation with the mean of all "
+            f"{spearmanr(values, mean).statistic:.2f} ({low:.2f} to {high:.2f})"
         )
+
+
+def interval(values: Any, mean: Any) -> Tuple[float, float]:
+    """Return a 95% bootstrap interval of a rank correlation."""
+    rng = np.random.default_rng(0)
+    draws = rng.integers(0, len(mean), (2000, len(mean)))
+    found = [spearmanr(values[draw], mean[draw]).statistic for draw in draws]
+    low, high = np.nanpercentile(found, [2.5, 97.5])
+    return float(low), float(high)
 
 
 class Training:
@@ -104,11 +135,11 @@ class Training:
         ]
 
     def of(
-        self, network: Architecture, epochs: int, seed: int, parent: Optional[XceptionNet] = None
+        self, network: Architecture, epochs: int, wider: Optional[XceptionNet] = None
     ) -> Tuple[XceptionNet, float]:
-        """Return a trained network and its best validation accuracy."""
+        """Return a trained network and its last validation accuracy."""
         recipe = self._recipe.model_copy(update={"epochs": epochs})
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         model = build_model(
             network,
             self._num_outputs,
@@ -116,97 +147,15 @@ class Training:
             bn_momentum=recipe.bn_momentum,
             init=recipe.init,
         )
-        if parent is not None:
-            inherit(model, parent)
+        if wider is not None:
+            inherit_weights(model, wider)
         model = model.to(memory_format=torch.channels_last)
         hooks = Hooks(lambda *_: None, lambda _: None, lambda: (0, 0, {}))
-        result = train(model, *self._splits, recipe, seed, torch.device("cpu"), hooks)
-        return model, max(record.val_accuracy for record in result.history)
-
-
-def fitting(network: Architecture, finished: List[Trained]) -> Optional[XceptionNet]:
-    """Return the smallest finished network that is at least as wide in every layer, or None."""
-    wider = [one for one in finished if is_as_wide(one[0], network)]
-    wider.sort(key=lambda one: count_model(one[0].plan, 32, 1).num_params)
-    return wider[0][1] if wider else None
-
-
-def is_as_wide(wide: Architecture, narrow: Architecture) -> bool:
-    pairs = zip(widths(wide), widths(narrow))
-    return wide.style == narrow.style and all(a >= b for a, b in pairs)
-
-
-def widths(network: Architecture) -> List[int]:
-    plan = network.plan
-    rows = [*plan.stem, *(row for block in plan.blocks for row in block.convs), *plan.tail]
-    return [row.out_channels for row in rows]
-
-
-# --- from the weights of another --------------------------------------------------------------
-
-
-@torch.no_grad()
-def inherit(model: XceptionNet, parent: XceptionNet) -> None:
-    """Fill a network with the weights of one that is as wide, channel by channel."""
-    kept = torch.arange(3)
-    for own, other in zip(model.stem, parent.stem):
-        kept = from_unit(own, other, kept)
-    for own, other in zip(model.blocks, parent.blocks):
-        kept = from_block(own, other, kept)
-    for own, other in zip(model.tail, parent.tail):
-        kept = from_unit(own, other, kept)
-    model.head.weight.copy_(parent.head.weight[:, kept])
-    model.head.bias.copy_(parent.head.bias)
-
-
-def from_block(own: Any, other: Any, kept: Tensor) -> Tensor:
-    """Return which of the parent's channels leave the block; both of its sides keep the same."""
-    last = len(own.units) - 1
-    if isinstance(own.residual, nn.Identity):
-        out = kept
-    else:
-        ends = [unit for unit in (other.units[-1], other.residual) if hasattr(unit, "norm")]
-        scale = torch.stack([unit.norm.weight.abs() for unit in ends]).sum(dim=0)
-        out = best(scale, own.residual.conv.out_channels)
-        from_unit(own.residual, other.residual, kept, out)
-    inner = kept
-    for i, (mine, theirs) in enumerate(zip(own.units, other.units)):
-        inner = from_unit(mine, theirs, inner, out if i == last else None)
-    return out
-
-
-def from_unit(own: Any, other: Any, kept: Tensor, out: Optional[Tensor] = None) -> Tensor:
-    """Fill a convolution, separable or not, and its normalisation; return its channels."""
-    if out is None:
-        out = best(other.norm.weight.abs(), own.norm.num_features)
-    if hasattr(own, "depthwise"):
-        own.depthwise.weight.copy_(fitted(other.depthwise.weight[kept], own.depthwise.weight))
-        conv, theirs = own.pointwise, other.pointwise
-    else:
-        conv, theirs = own.conv, other.conv
-    conv.weight.copy_(fitted(theirs.weight[out][:, kept], conv.weight))
-    if conv.bias is not None and theirs.bias is not None:
-        conv.bias.copy_(theirs.bias[out])
-    if hasattr(own, "norm"):
-        for name in ("weight", "bias", "running_mean", "running_var"):
-            getattr(own.norm, name).copy_(getattr(other.norm, name)[out])
-    return out
-
-
-def best(scale: Tensor, count: int) -> Tensor:
-    """Return the channels of the greatest scale, in their order."""
-    return scale.topk(count).indices.sort().values
-
-
-def fitted(theirs: Tensor, own: Tensor) -> Tensor:
-    """Return kernels in the size of another: the middle of a larger one, or zeros around it."""
-    side, other = own.shape[-1], theirs.shape[-1]
-    if side <= other:
-        start = (other - side) // 2
-        return theirs[..., start : start + side, start : start + side]
-    start = (side - other) // 2
-    return nn.functional.pad(theirs, (start, start, start, start))
+        result = train(model, *self._splits, recipe, 0, torch.device("cpu"), hooks)
+        return model, result.history[-1].val_accuracy
 
 
 if __name__ == "__main__":
+    started = time.monotonic()
     main()
+    print(f"{time.monotonic() - started:.0f} s")
