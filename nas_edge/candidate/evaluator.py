@@ -24,6 +24,7 @@ from nas_edge.candidate.infeasible import (
 from nas_edge.candidate.judged import Judge, Judged, Stopped
 from nas_edge.candidate.limit import RETURNS_BLOCKS, allocator_for, ran_out_for_kept_blocks
 from nas_edge.candidate.measurement import (
+    INHERITED,
     METRICS,
     OUT_OF_MEMORY,
     Measurement,
@@ -43,7 +44,6 @@ from nas_edge.training.savers import Saver, usable_savers
 PROBE_TASK = "nas_edge.candidate.probe:probe"
 TRAINING_TASK = "nas_edge.candidate.child:train_candidate"
 NARROWING_TASK = "nas_edge.candidate.narrowing:narrow"
-INHERITED = "inherited"  # of a measurement's details: from which candidate, and for how long
 # What of a recipe decides how much memory a network needs.
 SHAPES_MEMORY = (
     "image_size",
@@ -73,6 +73,10 @@ class Relative:
     name: str
     weights: StartWeights
     epochs: int
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Return what is told of it, as plain data."""
+        return {"relative": self.number, "name": self.name, "epochs": self.epochs}
 
 
 @dataclass(frozen=True)
@@ -165,8 +169,7 @@ class TrainingEvaluator:
             measured = replace(heir, start=start)._evaluate(network, job)
         finally:
             file.unlink(missing_ok=True)
-        about = {"number": relative.number, "name": relative.name, "epochs": relative.epochs}
-        return measured.with_details(**{INHERITED: about})
+        return measured.with_details(**{INHERITED: relative.to_dict()})
 
     def _evaluate(self, network: Network, job: Job) -> Measurement:
         metrics = self._counted(network)

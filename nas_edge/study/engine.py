@@ -272,6 +272,8 @@ def _measure(session: Session, trial: Any, point: Any, folder: Path) -> Measurem
     relative = None
     if heirs is not None:
         relative = heirs.relative_of(point, session.ledger.records, session.folder)
+    if relative is not None:
+        session.on_event({"event": "inherits", "number": number, **relative.to_dict()})
     job = Job(
         number,
         trial_seed(session.seed, number, "train"),

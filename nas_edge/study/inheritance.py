@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence
 
-from nas_edge.candidate.evaluator import INHERITED, Relative, StartWeights
-from nas_edge.candidate.measurement import Measurement
+from nas_edge.candidate.evaluator import Relative, StartWeights
 from nas_edge.config.study import StudyConfig
 from nas_edge.errors import SpaceError
 from nas_edge.space.architecture import Architecture
@@ -46,7 +45,7 @@ class Inheritance:
         for record in records:
             path = folder.candidate(record.number).resolve() / "weights.pt"
             wide = _architecture_of(record)
-            if wide is None or is_heir(record.measurement) or not path.is_file():
+            if wide is None or record.measurement.is_heir or not path.is_file():
                 continue
             if record.measurement.is_finished and is_as_wide(wide.plan, network.plan):
                 wider.append((num_parameters(wide.plan), record.number, record.name, path))
@@ -74,23 +73,9 @@ def inheritance_identity(config: StudyConfig) -> Dict[str, Any]:
     return {"inherit": {"name": config.inherit.name, "epochs": epochs}}
 
 
-def is_heir(measurement: Measurement) -> bool:
-    """Whether a candidate began with another's weights."""
-    return INHERITED in measurement.details
-
-
-def heirs_told(measurement: Measurement) -> str:
-    """Return in words what a candidate began with; "" for new weights."""
-    found = measurement.details.get(INHERITED)
-    if not found:
-        return ""
-    epochs = found["epochs"]
-    return f"began with weights of {found['name']}, {epochs} epoch{'s' if epochs > 1 else ''}"
-
-
 def alike(records: Sequence[TrialRecord], heirs: bool) -> List[TrialRecord]:
     """Return the records of heirs, or of the others."""
-    return [record for record in records if is_heir(record.measurement) == heirs]
+    return [record for record in records if record.measurement.is_heir == heirs]
 
 
 def _architecture_of(record: TrialRecord) -> Optional[Architecture]:
