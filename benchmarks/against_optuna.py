@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a plai
 
 from headline import search
 
-from nas_edge import Run, open_run
+from nas_edge import Run, load_study_config, open_run
 from nas_edge.pareto import hypervolume, reference_point_of
 from nas_edge.study.pruning import summarise_pruning
 
@@ -49,7 +49,7 @@ def main() -> None:
         for way, (factor, options) in WAYS.items():
             out = args.out / f"{way}-{seed}"
             own = {"seed": seed, "trials": 1000, "finalists_share": 0.0, **options}
-            search(args.study, out, factor * args.trainings, own)
+            search(load_study_config(args.study, own)[0], out, factor * args.trainings)
             runs[way] = open_run(out)
         ratios.append(compared(seed, runs))
     mean = np.mean(ratios, axis=0)

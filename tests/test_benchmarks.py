@@ -21,7 +21,7 @@ SMALLEST = {
     "estimate_speed.py": ["--repeats", "1", "--image-size", "32"],
     "front_speed.py": ["--trials", "20", "--repeats", "1"],
     "headline.py": ["demo", "--trainings", "3", "--seeds", "1", "--out", "{folder}/headline"],
-    "inherited_weights.py": ["--study", "demo", "--networks", "1"],
+    "inherited_weights.py": ["--networks", "3"],
     "kept_blocks.py": [
         *("--network", "squeezenet", "--epochs", "2", "--image-size", "32", "--repeats", "1")
     ],

@@ -24,7 +24,6 @@ from nas_edge.candidate.infeasible import (
 from nas_edge.candidate.judged import Judge, Judged, Stopped
 from nas_edge.candidate.limit import RETURNS_BLOCKS, allocator_for, ran_out_for_kept_blocks
 from nas_edge.candidate.measurement import (
-    INHERITED,
     METRICS,
     OUT_OF_MEMORY,
     Measurement,
@@ -38,12 +37,11 @@ from nas_edge.device.machine import Device, available_memory_bytes, versions
 from nas_edge.models.counts import ModelCount, count_model
 from nas_edge.space.architecture import Architecture
 from nas_edge.space.baselines import Network
-from nas_edge.space.training_choices import TrainedArchitecture, recipe_with
+from nas_edge.space.training_choices import TrainedArchitecture
 from nas_edge.training.savers import Saver, usable_savers
 
 PROBE_TASK = "nas_edge.candidate.probe:probe"
 TRAINING_TASK = "nas_edge.candidate.child:train_candidate"
-NARROWING_TASK = "nas_edge.candidate.narrowing:narrow"
 # What of a recipe decides how much memory a network needs.
 SHAPES_MEMORY = (
     "image_size",
@@ -57,43 +55,22 @@ SHAPES_MEMORY = (
 
 
 @dataclass(frozen=True)
-class StartWeights:
-    """A file of trained weights, the hash of its bytes, and whether its head is used too."""
-
-    path: Path
-    digest: str
-    with_head: bool = False
-
-
-@dataclass(frozen=True)
-class Relative:
-    """A finished, wider candidate: an heir begins with its weights and trains ``epochs``."""
-
-    number: int
-    name: str
-    weights: StartWeights
-    epochs: int
-
-    def to_dict(self) -> Dict[str, Any]:
-        """Return what is told of it, as plain data."""
-        return {"relative": self.number, "name": self.name, "epochs": self.epochs}
-
-
-@dataclass(frozen=True)
 class Job:
-    """What belongs to one trial: its seed, its folder, who hears of its progress and judges it.
-
-    ``relative`` is whose weights it begins with, None for new ones; ``keep_weights`` has its own
-    kept, whatever the evaluator's setting is.
-    """
+    """What belongs to one trial: its seed, its folder, who hears of its progress and judges it."""
 
     number: int
     seed: int
     folder: Path
     on_progress: Callable[[Message], None] = field(default=lambda _: None)
     judge: Optional[Judge] = None
-    relative: Optional[Relative] = None
-    keep_weights: bool = False
+
+
+@dataclass(frozen=True)
+class StartWeights:
+    """A file of trained weights, and the hash of its bytes."""
+
+    path: Path
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -136,10 +113,7 @@ class TrainingEvaluator:
         started = time.monotonic()
         job = self.job or Job(0, 0, Path(tempfile.mkdtemp(prefix="nas-edge-")))
         job.folder.mkdir(parents=True, exist_ok=True)
-        if job.relative is None:
-            measured = self._evaluate(point, job)
-        else:
-            measured = self._inheriting(point, job, job.relative)
+        measured = self._evaluate(point, job)
         return replace(
             measured,
             seed=job.seed,
@@ -147,29 +121,6 @@ class TrainingEvaluator:
             versions=versions(),
             wall_s=measured.wall_s + time.monotonic() - started,
         )
-
-    def _inheriting(self, network: Network, job: Job, relative: Relative) -> Measurement:
-        """Train a network from a wider one's weights, shorter."""
-        file = job.folder / "start.pt"
-        recipe = recipe_with(self.recipe, {"epochs": relative.epochs})
-        heir = replace(self, recipe=recipe)
-        try:
-            narrowed = heir._run(
-                NARROWING_TASK,
-                network,
-                job,
-                Saver(),
-                wider=str(relative.weights.path),
-                into=str(file),
-            )
-            if narrowed.result is None:
-                reason = f"taking over the weights of {relative.name}: {narrowed.reason}"
-                return Measurement(narrowed.kind, reason, self._counted(network))
-            start = StartWeights(file, relative.weights.digest, with_head=True)
-            measured = replace(heir, start=start)._evaluate(network, job)
-        finally:
-            file.unlink(missing_ok=True)
-        return measured.with_details(**{INHERITED: relative.to_dict()})
 
     def _evaluate(self, network: Network, job: Job) -> Measurement:
         metrics = self._counted(network)
@@ -279,7 +230,6 @@ class TrainingEvaluator:
         return trained
 
     def _run(self, task: str, network: Network, job: Job, saver: Saver, **more: Any) -> ChildEnd:
-        keep = self.keep_weights or job.keep_weights
         plain = {
             "saver": saver.name,
             "architecture": network.to_dict(),
@@ -291,11 +241,10 @@ class TrainingEvaluator:
             "device": self.device.kind,
             "num_threads": self.device.num_cores,
             "checkpoint": str(job.folder / "checkpoint.pt"),
-            "weights": str(job.folder / "weights.pt") if keep else None,
+            "weights": str(job.folder / "weights.pt") if self.keep_weights else None,
             "memory_limit": self.memory_limit_bytes,
             "start_from": str(self.start.path) if self.start else None,
             "start_digest": self.start.digest if self.start else None,
-            "start_with_head": self.start.with_head if self.start else False,
             **more,
         }
         return run_in_child(task, plain, job.folder / "log.txt", self.limits, job.on_progress)

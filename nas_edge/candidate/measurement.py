@@ -17,7 +17,6 @@ HUNG = "hung"
 INFEASIBLE = (OUT_OF_MEMORY, OVER_LIMIT)
 FAILED = (DIVERGED, CRASHED, KILLED, HUNG)
 OUTCOMES = (FINISHED, STOPPED, *INFEASIBLE, *FAILED)
-INHERITED = "inherited"  # of details: whose weights a candidate began with, and for how many epochs
 
 
 @dataclass(frozen=True)
@@ -138,11 +137,6 @@ class Measurement:
     def is_infeasible(self) -> bool:
         """Whether the candidate needs more memory than there is or than it may use."""
         return self.outcome in INFEASIBLE
-
-    @property
-    def is_heir(self) -> bool:
-        """Whether the training began with a wider candidate's weights."""
-        return INHERITED in self.details
 
     def with_details(self, **details: Any) -> Measurement:
         """Return a copy with further details."""

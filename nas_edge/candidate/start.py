@@ -51,11 +51,7 @@ def build(job: Mapping[str, Any], recipe: RecipeConfig, device: torch.device) ->
     )
     if job.get("start_from"):
         source = Path(job["start_from"])
-        state = load_weights(source).state
-        if job["start_with_head"]:
-            model.load_state_dict(state)
-        else:
-            take_body(model, state, head_of(network), str(source))
+        take_body(model, load_weights(source).state, head_of(network), str(source))
     if recipe.trainable == "head":
         freeze_body(model, head_of(network))
     if recipe.memory_format == "channels_last":

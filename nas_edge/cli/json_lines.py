@@ -15,7 +15,7 @@ from nas_edge.study.records import TrialRecord
 
 Event = Dict[str, Any]
 # Of a child's and the study's own events, those that go out as they are.
-PLAIN = ("note", "study", "inherits", "probe", "probed", "step", "epoch")
+PLAIN = ("note", "study", "probe", "probed", "step", "epoch")
 # What a row of the front holds while the study runs; the last event has the whole rows.
 SHORT = ("number", "name", "reference", "on_front", "against_paper", "values")
 

@@ -20,7 +20,7 @@ class Lines(EventLines):
         super().__init__(write)
         self._is_brief = is_brief
         self._last_tail = ""
-        self._epochs = self._own_epochs = 0
+        self._epochs = 0
 
     def _on_study(self, event: Event) -> None:
         self._epochs = event["epochs"]
@@ -37,12 +37,7 @@ class Lines(EventLines):
         left = event["time_left_s"]
         self._tail = f", about {format_seconds(left)} left" if left is not None else ""
         self._head, self._last_tail = candidate_head(event), left_after(event)
-        self._own_epochs = self._epochs
         self._progress("measuring memory")
-
-    def _on_inherits(self, event: Event) -> None:
-        self._own_epochs = event["epochs"]
-        self._progress(f"weights of {event['name']}")
 
     def _on_probed(self, event: Event) -> None:
         self._head += f", {format_bytes(event['peak_bytes'])}"
@@ -50,7 +45,7 @@ class Lines(EventLines):
 
     def _on_epoch(self, event: Event) -> None:
         self._progress(
-            f"epoch {event['epoch']}/{self._own_epochs}: val accuracy {event['val_accuracy']:.3f}, "
+            f"epoch {event['epoch']}/{self._epochs}: val accuracy {event['val_accuracy']:.3f}, "
             f"loss {event['loss']:.3f}, {event['seconds']:.1f} s"
         )
 

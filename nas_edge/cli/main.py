@@ -146,12 +146,6 @@ def main(debug: bool) -> None:
     help="Which candidates are stopped early. [default: the study's own].",
 )
 @click.option(
-    "--inherit",
-    type=click.Choice(["none", "wider"]),
-    help="Whether candidates begin with a wider finished one's weights and train shorter "
-    "[default: the study's own].",
-)
-@click.option(
     "--seed",
     type=click.IntRange(min=0, max=2**31 - 1),
     help="Decides every suggestion and training.",

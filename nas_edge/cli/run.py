@@ -67,12 +67,11 @@ def _load(study: str, options: Dict[str, Any]) -> Any:
     if options["epochs"] is not None:
         given["recipe"] = _with_epochs(load_yaml(path).get("recipe"), options["epochs"])
         named["recipe.epochs"] = "--epochs"
-    for key in ("pruner", "inherit"):
-        if options[key] is not None:
-            section = load_yaml(path).get(key)
-            own = section if isinstance(section, dict) else {}
-            given[key] = {**own, "name": options[key]}
-            named[f"{key}.name"] = f"--{key}"
+    if options["pruner"] is not None:
+        section = load_yaml(path).get("pruner")
+        own = section if isinstance(section, dict) else {}
+        given["pruner"] = {**own, "name": options["pruner"]}
+        named["pruner.name"] = "--pruner"
     if options["data"] is not None or options["skip_damaged"]:
         section = load_yaml(path).get("data") or {}
         if not isinstance(section, dict):

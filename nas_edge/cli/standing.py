@@ -14,8 +14,8 @@ Event = Dict[str, Any]
 class Training:
     """The candidate that is at it. Times are those of the clock that `updated` is given.
 
-    ``epoch`` counts finished ones of ``epochs``, ``steps`` the present one's; accuracy, loss and
-    memory are the last epoch's, ``left_s`` what the study had left when the candidate began.
+    ``epoch`` counts finished epochs, ``steps`` the present one's; accuracy, loss and memory are the
+    last epoch's, ``left_s`` what the study had left when the candidate began.
     """
 
     name: str
@@ -26,7 +26,6 @@ class Training:
     peak_bytes: Optional[int] = None
     training_bytes: Optional[int] = None
     training_began_s: Optional[float] = None
-    epochs: int = 0
     epoch: int = 0
     step: int = 0
     steps: int = 0
@@ -61,10 +60,10 @@ def updated(standing: Standing, event: Event, now_s: float) -> Standing:
 def share_of_candidate(standing: Standing) -> float:
     """Return how much of the candidate's training is done, from 0 to 1."""
     training = standing.training
-    if training is None or not training.epochs:
+    if training is None or not standing.epochs:
         return 0.0
     part = training.step / training.steps if training.steps else 0.0
-    return min((training.epoch + part) / training.epochs, 1.0)
+    return min((training.epoch + part) / standing.epochs, 1.0)
 
 
 def share_of_study(standing: Standing) -> float:
@@ -86,7 +85,7 @@ def time_left_s(standing: Standing, now_s: float) -> Optional[float]:
         return max(training.left_s - spent, training.left_s * rest / (rest + 1))
     if training.epoch_s is None or training.training_began_s is None:
         return None
-    each = training.epoch_s * training.epochs
+    each = training.epoch_s * standing.epochs
     left = max(each - (now_s - training.training_began_s), 0.0) + each * rest
     budget = standing.time_budget_s
     return left if budget is None else min(left, max(budget - spent, 0.0))
@@ -118,13 +117,8 @@ def _on_candidate(standing: Standing, event: Event, now_s: float) -> Standing:
         phase="measuring memory",
         began_s=now_s,
         left_s=event["time_left_s"],
-        epochs=standing.epochs,
     )
     return replace(standing, trials=event["trials"], training=training)
-
-
-def _on_inherits(standing: Standing, event: Event, _: float) -> Standing:
-    return _with(standing, epochs=event["epochs"])
 
 
 def _on_probed(standing: Standing, event: Event, now_s: float) -> Standing:
@@ -136,8 +130,7 @@ def _on_step(standing: Standing, event: Event, _: float) -> Standing:
 
 
 def _on_epoch(standing: Standing, event: Event, _: float) -> Standing:
-    training = standing.training
-    is_last = training is not None and event["epoch"] == training.epochs
+    is_last = event["epoch"] == standing.epochs
     return _with(
         standing,
         phase="measuring latency" if is_last else "training",
@@ -171,7 +164,6 @@ _CHANGES: Dict[str, Callable[[Standing, Event, float], Standing]] = {
     "study": _on_study,
     "known": _on_known,
     "candidate": _on_candidate,
-    "inherits": _on_inherits,
     "probed": _on_probed,
     "step": _on_step,
     "epoch": _on_epoch,

@@ -90,7 +90,7 @@ def head_lines(standing: Standing, now_s: float, width: int, marks: Marks) -> Li
     training = standing.training
     bars = [Bar(standing.study, _study_text(standing, now_s), share_of_study(standing))]
     if training is not None:
-        text = _candidate_text(training)
+        text = _candidate_text(standing, training)
         bars.append(Bar(training.name, text, share_of_candidate(standing)))
     lines = _bar_lines(bars, width, marks)
     if training is not None:
@@ -109,10 +109,10 @@ def _study_text(standing: Standing, now_s: float) -> str:
     return f"{training.position}/{standing.trials}{tail}"
 
 
-def _candidate_text(training: Training) -> str:
+def _candidate_text(standing: Standing, training: Training) -> str:
     if training.phase != "training":
         return training.phase
-    return f"epoch {min(training.epoch + 1, training.epochs)}/{training.epochs}"
+    return f"epoch {min(training.epoch + 1, standing.epochs)}/{standing.epochs}"
 
 
 def _figures(standing: Standing, training: Training) -> str:

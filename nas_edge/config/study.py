@@ -263,22 +263,6 @@ class PrunerConfig(FrozenModel):
     promote: Annotated[float, Field(gt=0, lt=1)] = 0.3
 
 
-class InheritConfig(FrozenModel):
-    """Whether candidates begin with the weights of a finished one, and train shorter.
-
-    "wider": of the smallest finished one that is as wide in every layer and was trained from new
-    weights itself; where there is none, the candidate is such a one. ``epochs`` is how long it
-    trains then (None: half the recipe's).
-    """
-
-    name: Literal["none", "wider"] = "none"
-    epochs: Optional[Annotated[int, Field(ge=1, le=100_000)]] = None
-
-    def epochs_of(self, whole: int) -> int:
-        """Return the epochs of a training that inherits; ``whole`` is the recipe's."""
-        return max(whole // 2, 1) if self.epochs is None else self.epochs
-
-
 class LimitsConfig(FrozenModel):
     """When a candidate counts as hung: after this much time in all, or this long without a sign."""
 
@@ -315,7 +299,6 @@ class StudyConfig(FrozenModel):
     accuracy_frontier: Annotated[float, Field(ge=0, le=1)] = 0.7
     sampler: SamplerConfig = SamplerConfig()
     pruner: PrunerConfig = PrunerConfig()
-    inherit: InheritConfig = InheritConfig()
     seed: Seed = 0
     limits: LimitsConfig = LimitsConfig()
     artifacts: ArtifactsConfig = ArtifactsConfig()
@@ -326,22 +309,6 @@ class StudyConfig(FrozenModel):
         if not 2 <= len(objectives) <= 3 or len(set(objectives)) != len(objectives):
             raise ValueError(f"must be two or three different names, but got {list(objectives)}")
         return objectives
-
-    @model_validator(mode="after")
-    def _heirs_train_no_longer(self) -> StudyConfig:
-        epochs, whole = self.inherit.epochs_of(self.recipe.epochs), self.recipe.epochs
-        if self.inherit.name == "none":
-            return self
-        if epochs > whole:
-            raise ValueError(
-                f"inherit.epochs must be at most recipe.epochs ({whole}), but got {epochs}"
-            )
-        if 0.5 < self.recipe.warmup_epochs >= epochs:
-            raise ValueError(
-                f"inherit.epochs must be more than recipe.warmup_epochs "
-                f"({self.recipe.warmup_epochs:g}), but is {epochs}"
-            )
-        return self
 
     @model_validator(mode="after")
     def _search_goes_with_the_recipe(self) -> StudyConfig:
@@ -389,7 +356,7 @@ def load_study_config(
 
 
 def expand_shorthands(data: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the study with ``recipe: paper``, ``sampler: tpe``, ``pruner: none`` ... written out.
+    """Return the study with ``recipe: paper``, ``sampler: tpe`` and ``pruner: none`` written out.
 
     Raises:
         ConfigError: If there is no recipe of that name.
@@ -401,7 +368,7 @@ def expand_shorthands(data: Mapping[str, Any]) -> Dict[str, Any]:
     elif isinstance(recipe, dict) and "base" in recipe:
         own = {key: value for key, value in recipe.items() if key != "base"}
         full["recipe"] = {**_base_recipe(recipe["base"], "recipe.base"), **own}
-    for key in ("sampler", "pruner", "inherit"):
+    for key in ("sampler", "pruner"):
         if isinstance(full.get(key), str):
             full[key] = {"name": full[key]}
     return full

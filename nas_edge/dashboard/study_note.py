@@ -9,7 +9,7 @@ from nas_edge.candidate.measurement import FINISHED
 from nas_edge.config.units import format_bytes, format_seconds
 from nas_edge.dashboard.markdown import escape, facts, table, trial_link
 from nas_edge.dashboard.snapshot import Snapshot
-from nas_edge.report.facts import classes_of, heirs_text, images_text
+from nas_edge.report.facts import classes_of, images_text
 from nas_edge.report.rows import (
     FrontRow,
     changes,
@@ -128,7 +128,6 @@ def _facts(snapshot: Snapshot) -> str:
     pruning = summarise_pruning(snapshot.records).sentence
     if pruning:
         found["stopped early"] = pruning
-    found["inherited weights"] = heirs_text(snapshot.records)
     references = [r.name for r in snapshot.records if r.reference]
     found["references"] = ", ".join(references) or "none"
     found["seed"] = str(identity.get("seed", "–"))

@@ -7,12 +7,11 @@ from typing import Any, Dict, List, Mapping, Optional
 
 import yaml
 
-from nas_edge.candidate.measurement import INHERITED
 from nas_edge.config.units import format_seconds
 from nas_edge.dashboard.markdown import code, code_block, escape, facts, table, trial_link
 from nas_edge.dashboard.snapshot import Snapshot
 from nas_edge.errors import NasEdgeError
-from nas_edge.report.rows import format_metric, inherited_text, metric_title
+from nas_edge.report.rows import format_metric, metric_title
 from nas_edge.space.architecture import Architecture
 from nas_edge.space.baselines import Baseline, network_of_point
 from nas_edge.space.drawing import describe_architecture, draw_architecture
@@ -97,12 +96,7 @@ def _configuration(snapshot: Snapshot, record: TrialRecord) -> str:
     shown.update(chosen if isinstance(chosen, Mapping) else {})
     if "memory_saver" in measured.details:
         shown["memory_saver"] = measured.details["memory_saver"]
-    inherited = measured.details.get(INHERITED)
-    if isinstance(inherited, Mapping):
-        shown["epochs"] = inherited.get("epochs")
     rows = [("recipe", _in_line(shown)), ("seed", str(measured.seed))]
-    if measured.is_heir:
-        rows.append(("began with", inherited_text(record)))
     if measured.device:
         rows.append(("device", str(measured.device.get("name", measured.device.get("kind")))))
     rows.append(("versions", _in_line({k: v for k, v in measured.versions.items() if v})))

@@ -40,9 +40,6 @@ def facts_of(run: Run) -> List[Fact]:
     pruning = summarise_pruning(run.records).sentence
     if pruning:
         facts["stopped early"] = pruning
-    heirs = heirs_text(run.records)
-    if heirs:
-        facts["inherited weights"] = heirs
     if run.records:
         facts["device"] = ", ".join(devices_of(run)) or "–"
         facts["versions"] = "; ".join(_versions(run.records)) or "–"
@@ -64,12 +61,6 @@ def facts_of(run: Run) -> List[Fact]:
     facts["memory limit"] = format_bytes(limit) if isinstance(limit, (int, float)) else "none"
     facts["seed"] = str(run.identity.get("seed", "–"))
     return list(facts.items())
-
-
-def heirs_text(records: Sequence[TrialRecord]) -> str:
-    """Return how many candidates began with a wider one's weights; "" for none."""
-    heirs = sum(record.measurement.is_heir for record in records)
-    return f"{heirs} of {len(records)} candidates began with those of a wider one" if heirs else ""
 
 
 def images_text(identity: Mapping[str, Any]) -> str:

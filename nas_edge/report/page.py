@@ -15,12 +15,11 @@ from nas_edge.report.finalists_verdict import percent
 from nas_edge.report.growth import growth_svg
 from nas_edge.report.learned import MIN_CANDIDATES, SURE_CANDIDATES, importances, shared_choices
 from nas_edge.report.rows import (
-    chosen_text,
     format_figure,
     format_metric,
     front_rows,
-    inherited_text,
     metric_title,
+    training_text,
 )
 from nas_edge.report.verdict import verdict_of
 from nas_edge.study.records import TrialRecord, comparable
@@ -99,7 +98,7 @@ def table_rows(run: Run, metrics: Sequence[str]) -> List[Dict[str, Any]]:
 
 
 def _table_row(record: TrialRecord, is_on_front: bool, metrics: Sequence[str]) -> Dict[str, Any]:
-    measured, training = record.measurement, chosen_text(record)
+    measured, training = record.measurement, training_text(record)
     return {
         "name": f"{record.name} ({training})" if training else record.name,
         "number": record.number,
@@ -112,7 +111,6 @@ def _table_row(record: TrialRecord, is_on_front: bool, metrics: Sequence[str]) -
         "time": format_seconds(measured.wall_s),
         "seed": measured.seed,
         "text": measured.reason or point_text(record.point),
-        "training": inherited_text(record),
     }
 
 

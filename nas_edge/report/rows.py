@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from nas_edge.candidate.measurement import INHERITED, METRICS, Measurement
+from nas_edge.candidate.measurement import METRICS, Measurement
 from nas_edge.config.units import format_bytes
 from nas_edge.pareto import relations
 from nas_edge.space.training_choices import PREFIX, describe_training
@@ -94,24 +94,10 @@ def paper_record(records: Sequence[TrialRecord]) -> Optional[TrialRecord]:
 
 
 def training_text(record: TrialRecord) -> str:
-    """Return what is special in a candidate's training: choices, inherited weights; or ""."""
-    return ", ".join(filter(None, [chosen_text(record), inherited_text(record)]))
-
-
-def chosen_text(record: TrialRecord) -> str:
     """Return the training that was chosen for a candidate, or "" where none was searched."""
     point = record.point
     training = point.get(PREFIX) if isinstance(point, Mapping) else None
     return describe_training(training) if isinstance(training, Mapping) else ""
-
-
-def inherited_text(record: TrialRecord) -> str:
-    """Return whose weights a candidate began with, and how long it trained; "" for new weights."""
-    found = record.measurement.details.get(INHERITED)
-    if not isinstance(found, Mapping):
-        return ""
-    epochs = found.get("epochs")
-    return f"weights of {found.get('name')}, {epochs} epoch{'' if epochs == 1 else 's'}"
 
 
 def shown_metrics(rows: Sequence[FrontRow], objectives: Sequence[str]) -> List[str]:

@@ -16,7 +16,6 @@ from nas_edge.report.rows import (
     against_paper,
     changes,
     format_figure,
-    inherited_text,
     metric_title,
     paper_record,
 )
@@ -74,7 +73,7 @@ def verdict_on(
     return Verdict(
         " ".join(filter(None, [sentence, reversal(shown, paper)])),
         _measured(paper, objectives),
-        " ".join(filter(None, [_once(chance), _begun_unlike(shown, paper)])),
+        _once(chance),
         shown.number,
     )
 
@@ -204,20 +203,6 @@ def _once(chance: Optional[Chance]) -> str:
         f"{text}: a small difference may be chance."
         if chance is None
         else (f"{text}. {chance.sentence}")
-    )
-
-
-def _begun_unlike(shown: TrialRecord, paper: TrialRecord) -> str:
-    """Say where one of the two began with a wider network's weights; "" where none did."""
-    heirs = [record for record in (shown, paper) if record.measurement.is_heir]
-    again = "nas-edge finalize trains both from scratch"
-    if not heirs:
-        return ""
-    if len(heirs) == 2:
-        return f"Both began with inherited weights: {again}."
-    return (
-        f"{_begun(heirs[0].name)} began with {inherited_text(heirs[0])}, the other with new ones, "
-        f"so that their accuracies do not compare: {again}."
     )
 
 

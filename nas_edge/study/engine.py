@@ -29,7 +29,6 @@ from nas_edge.study.budget import (
     spent_time,
     time_left_s,
 )
-from nas_edge.study.inheritance import Inheritance, alike
 from nas_edge.study.known_points import Known, known_points_of
 from nas_edge.study.ledger import Ledger
 from nas_edge.study.log import logged
@@ -129,14 +128,12 @@ def run_in(
     known: Optional[Known] = None,
     max_memory: Optional[float] = None,
     pruner: Optional[Pruner] = None,
-    inheritance: Optional[Inheritance] = None,
 ) -> List[TrialRecord]:
     """Run a study in a folder whose lock is held; ``on_open`` is called once it may go on.
 
     With ``trials`` None the references alone are evaluated, these and those of earlier calls. No
     point whose estimated memory is above ``max_memory`` bytes is suggested. ``pruner`` stops
-    trainings of evaluators that are bound to a job, ``inheritance`` has them begin with weights of
-    others.
+    trainings of evaluators that are bound to a job.
     """
     _check_objectives(objectives)
     import_optuna()
@@ -169,7 +166,6 @@ def run_in(
             Ledger(folder.worker),
             points,
             pruner,
-            inheritance,
         )
         enqueue_references(session)
         _loop(session, trials, time_budget_s)
@@ -250,7 +246,7 @@ def _evaluate(session: Session, trial: Any, point: Any) -> None:
     # Measured, but cut off before Optuna heard of it.
     measurement = _measured_before(folder, key, session.identity)
     if measurement is None:
-        measurement = _measure(session, trial, point, folder)
+        measurement = _measure(session, trial.number, point, folder, _judge_of(session, trial))
         measurement = measurement.with_details(key=key, identity=session.identity)
     upload(session, trial, write_candidate(folder, session.plain(point), measurement))
     tell(session, trial, measurement)
@@ -258,30 +254,22 @@ def _evaluate(session: Session, trial: Any, point: Any) -> None:
     session.on_event({"event": "measured", "number": trial.number, "measurement": measurement})
 
 
-def _judge_of(session: Session, trial: Any, is_heir: bool) -> Optional[Judge]:
+def _judge_of(session: Session, trial: Any) -> Optional[Judge]:
     """Return what may stop a trial; references are never stopped."""
-    heirs = session.inheritance
-    pruner = heirs.pruner if is_heir and heirs is not None else session.pruner
-    if pruner is None or attrs.REFERENCE in trial.user_attrs:
+    if session.pruner is None or attrs.REFERENCE in trial.user_attrs:
         return None
-    return pruner.judge_of(trial.number, alike(session.ledger.records, is_heir))
+    return session.pruner.judge_of(trial.number, session.ledger.records)
 
 
-def _measure(session: Session, trial: Any, point: Any, folder: Path) -> Measurement:
-    number, heirs = trial.number, session.inheritance
-    relative = None
-    if heirs is not None:
-        relative = heirs.relative_of(point, session.ledger.records, session.folder)
-    if relative is not None:
-        session.on_event({"event": "inherits", "number": number, **relative.to_dict()})
+def _measure(
+    session: Session, number: int, point: Any, folder: Path, judge: Optional[Judge]
+) -> Measurement:
     job = Job(
         number,
         trial_seed(session.seed, number, "train"),
         folder,
         lambda message: session.on_event({**message, "number": number}),
-        _judge_of(session, trial, relative is not None),
-        relative,
-        keep_weights=heirs is not None and relative is None,
+        judge,
     )
     evaluator = session.evaluator
     measure = evaluator.bind(job) if hasattr(evaluator, "bind") else evaluator

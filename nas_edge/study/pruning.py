@@ -217,28 +217,18 @@ class PruningSummary:
 def summarise_pruning(records: Sequence[TrialRecord]) -> PruningSummary:
     """Return what stopping did in a study."""
     trained = [record for record in records if record.measurement.history]
+    whole = max((len(record.measurement.history) for record in trained), default=0)
     stopped = [record for record in trained if record.measurement.is_stopped]
-    whole = _whole_epochs(trained)
     audited = [
         record
         for record in trained
         if record.measurement.is_finished and PRUNED in record.measurement.details
     ]
-    saved = sum(whole[r.measurement.is_heir] - len(r.measurement.history) for r in stopped)
-    planned = sum(whole[record.measurement.is_heir] for record in trained)
+    saved = sum(whole - len(record.measurement.history) for record in stopped)
     wrong = [r for r in audited if _accuracy(r) > r.measurement.details[PRUNED]["beaten_accuracy"]]
     return PruningSummary(
-        len(stopped), saved / planned if planned else 0.0, len(audited), len(wrong)
+        len(stopped), saved / (whole * len(trained)) if trained else 0.0, len(audited), len(wrong)
     )
-
-
-def _whole_epochs(trained: Sequence[TrialRecord]) -> Dict[bool, int]:
-    """Return the epochs of a whole training: of those with new weights, and of heirs."""
-    found = {True: 0, False: 0}
-    for record in trained:
-        kind = record.measurement.is_heir
-        found[kind] = max(found[kind], len(record.measurement.history))
-    return found
 
 
 def _accuracy(record: TrialRecord) -> float:

@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Seque
 
 import numpy as np
 
-from nas_edge.candidate.measurement import INHERITED, METRICS, Measurement
+from nas_edge.candidate.measurement import METRICS, Measurement
 from nas_edge.errors import StudyError
 from nas_edge.pareto import front_mask, to_losses
 from nas_edge.study.reading import damaged_trial
@@ -183,14 +183,7 @@ def _row(record: TrialRecord) -> Dict[str, Any]:
         "reason": record.measurement.reason,
         **metric_columns(record),
         "wall_s": record.measurement.wall_s,
-        **_inherited_column(record.measurement),
     }
-
-
-def _inherited_column(measured: Measurement) -> Dict[str, Any]:
-    """Return the number of the candidate whose weights one began with; nothing for new ones."""
-    found = measured.details.get(INHERITED)
-    return {"inherited_from": found.get("relative")} if isinstance(found, Mapping) else {}
 
 
 def metric_columns(record: TrialRecord) -> Dict[str, Union[int, float]]:

@@ -10,7 +10,6 @@ from nas_edge.candidate.evaluator import Job
 from nas_edge.candidate.measurement import Measurement
 from nas_edge.config.study import SamplerConfig
 from nas_edge.errors import EnvironmentProblem
-from nas_edge.study.inheritance import Inheritance
 from nas_edge.study.known_points import KnownPoints
 from nas_edge.study.ledger import Ledger
 from nas_edge.study.pruning import Pruner
@@ -38,8 +37,7 @@ class Session:
     """The study, its place, and who suggests, evaluates and listens.
 
     ``identity`` is a digest of what must stay the same while the study goes on; ``known_points``
-    serve the sampler "known-cost", None where costs are not known; ``pruner`` stops candidates,
-    ``inheritance`` has them begin with weights of finished ones.
+    serve the sampler "known-cost", None where costs are not known; ``pruner`` stops candidates.
     """
 
     study: Any
@@ -54,7 +52,6 @@ class Session:
     ledger: Ledger
     known_points: Optional[KnownPoints] = None
     pruner: Optional[Pruner] = None
-    inheritance: Optional[Inheritance] = None
 
     @property
     def is_shared(self) -> bool:

@@ -24,7 +24,6 @@ from nas_edge.space.training_choices import searched_recipes, searched_space
 from nas_edge.study.calibrating import CalibratedEvaluator
 from nas_edge.study.checks import check_trainable
 from nas_edge.study.engine import ignore, run_in
-from nas_edge.study.inheritance import inheritance_identity, inheritance_of
 from nas_edge.study.log import logged
 from nas_edge.study.pruning import pruner_of, why_no_pruner
 from nas_edge.study.records import TrialRecord
@@ -105,10 +104,7 @@ def run_training_study(
             sampler=config.sampler,
             seed=config.seed,
             time_budget_s=None if plan is None else plan.search_s,
-            identity={
-                **training_identity(config, images, found),
-                **inheritance_identity(config),
-            },
+            identity=training_identity(config, images, found),
             on_event=on_event,
             on_open=lambda: _begin(config, space, space_config, images, found, folder, on_event),
             known=KnownFigures(config.recipe, images.num_outputs, found.kind),
@@ -116,7 +112,6 @@ def run_training_study(
             pruner=pruner_of(
                 config.pruner, config.objectives, config.recipe, config.seed, folder.database_url
             ),
-            inheritance=inheritance_of(config, folder.database_url),
         )
 
 

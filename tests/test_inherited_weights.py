@@ -1,21 +1,32 @@
-"""Weights of a wider network: what is kept, and what the narrower network computes with them."""
+"""Weights of a wider network: what is kept, and what the narrower network computes with them.
+
+A benchmark says that inheriting does not pay; it has to inherit rightly to say so.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, List
 
 import pytest
 import torch
 from torch import nn
 
-from nas_edge.models.inheritance import inherit_weights
 from nas_edge.models.xception import XceptionNet, build_model
 from nas_edge.space.architecture import Architecture, Stem
 from nas_edge.space.references import reference_architecture
 from nas_edge.space.search_space import SearchSpace
-from nas_edge.space.widths import is_as_wide
+
+BENCHMARK = Path(__file__).resolve().parents[1] / "benchmarks" / "inherited_weights.py"
+spec = importlib.util.spec_from_file_location("inherited_weights", BENCHMARK)
+assert spec is not None
+assert spec.loader is not None
+benchmark = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(benchmark)
+inherit_weights, is_as_wide = benchmark.inherit_weights, benchmark.is_as_wide
 
 XCEPTION = reference_architecture("xception", 0.25)
 LITE = reference_architecture("xception-lite", 0.25)
