@@ -22,18 +22,20 @@ def test_what_was_seen_is_given_back_where_values_have_no_noise():
 def test_prediction_is_that_of_the_normal_distribution_conditioned_on_what_was_seen():
     values = POINTS @ [1.0, -2.0, 0.5] + RNG.normal(0, 0.1, 25)
     model = GaussianProcess(POINTS, values, CHOICE_OF)
-    rates, signal, noise = module._unpacked(model._log_parameters)
+    rates, signal, noise, slope = module._unpacked(model._log_parameters)
     new = RNG.random((7, 3))
+    centre = POINTS.mean(axis=0)
 
     def kernel(a, b):
         squares = (a[:, None, :] - b[None, :, :]) ** 2
-        return signal * np.exp(-(squares * rates[CHOICE_OF]).sum(axis=2))
+        alike = signal * np.exp(-(squares * rates[CHOICE_OF]).sum(axis=2))
+        return alike + slope * (a - centre) @ (b - centre).T
 
     inverse = np.linalg.inv(kernel(POINTS, POINTS) + noise * np.eye(25))
     standard = (values - values.mean()) / values.std()
     cross = kernel(new, POINTS)
     expected = values.mean() + values.std() * cross @ inverse @ standard
-    variance = signal - np.einsum("ij,jk,ik->i", cross, inverse, cross)
+    variance = np.diag(kernel(new, new)) - np.einsum("ij,jk,ik->i", cross, inverse, cross)
 
     mean, deviation = model.predict(new)
     assert mean == pytest.approx(expected)
@@ -42,13 +44,13 @@ def test_prediction_is_that_of_the_normal_distribution_conditioned_on_what_was_s
 
 def test_gradient_is_that_of_the_value():
     distances = module._by_choice(POINTS, CHOICE_OF)
+    products = (POINTS - 0.5) @ (POINTS - 0.5).T
     values = RNG.normal(size=25)
-    priors = np.array([module._RATE] * 2 + [module._SIGNAL, module._NOISE])
-    at = np.array([0.3, -1.0, 0.2, -2.0])
-    _, gradient = module._negative_log_posterior(at, distances, values, priors)
-    found = approx_fprime(
-        at, lambda x: module._negative_log_posterior(x, distances, values, priors)[0], 1e-6
-    )
+    priors = np.array([module._RATE] * 2 + [module._SIGNAL, module._NOISE, module._SLOPE])
+    at = np.array([0.3, -1.0, 0.2, -2.0, -0.5])
+    given = (distances, products, values, priors)
+    _, gradient = module._negative_log_posterior(at, *given)
+    found = approx_fprime(at, lambda x: module._negative_log_posterior(x, *given)[0], 1e-6)
     assert gradient == pytest.approx(found, rel=1e-3, abs=1e-3)
 
 
@@ -56,8 +58,15 @@ def test_a_choice_that_matters_not_has_a_low_rate():
     points = RNG.random((60, 2))
     values = np.sin(6 * points[:, 0])
     model = GaussianProcess(points, values, np.array([0, 1]))
-    rates, _, _ = module._unpacked(model._log_parameters)
+    rates, *_ = module._unpacked(model._log_parameters)
     assert rates[0] > 5 * rates[1]
+
+
+def test_a_trend_goes_on_beyond_what_was_seen():
+    points = RNG.random((40, 3)) * 0.5
+    values = points @ [1.0, -2.0, 0.5] + RNG.normal(0, 0.05, 40)
+    mean, _ = GaussianProcess(points, values, CHOICE_OF).predict(np.ones((1, 3)))
+    assert mean[0] == pytest.approx(-0.5, abs=0.25)  # the nearest seen is at about -0.25
 
 
 def test_one_who_knows_nothing_is_unsure():
