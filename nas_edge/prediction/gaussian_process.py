@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 _RATE = (-2.0, 1.2, -7.0, 4.0)  # of a choice: how fast points that differ in it stop being alike
 _SIGNAL = (0.0, 1.0, -3.0, 4.0)  # variance of standardised values
 _NOISE = (-2.0, 2.0, -9.0, 1.0)  # variance from training to training, of standardised values
-_SLOPE = (-3.0, 1.5, -9.0, 3.0)  # variance of a linear trend's slopes, the same for all coordinates
+_SLOPE = (-2.0, 2.0, -9.0, 3.0)  # variance of a linear trend's slopes, the same for all coordinates
 _JITTER = 1e-6
 _MAX_ITERATIONS = 40
 
