@@ -148,7 +148,7 @@ def test_the_explored_front_ends_with_a_network_that_classifies(run_notebook):
     again, measured = re.findall(r"0\.\d{4}", shown.texts("load-classifier"))
     assert again == measured
     assert "board_classifier.pt" in shown.texts("save-and-predict")
-    assert "<td>0_normal.png</td>" in shown.table("save-and-predict")
+    assert "<td>runs/some_images/0_normal.png</td>" in shown.table("save-and-predict")
     error = float(re.search(r"error ([\d.]+)%", shown.texts("show-estimate")).group(1))
     assert error < 10
 
