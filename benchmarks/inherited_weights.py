@@ -65,7 +65,7 @@ def main() -> None:
         training = Training(config.recipe, images)
         epochs = config.recipe.epochs
         print(f"{device.name}, torch {torch.__version__}; {images.description}, {epochs} epochs")
-        _, donor = next(iter(space.references.items()))
+        donor = next(iter(space.references.values()))
         wider, accuracy = training.of(donor, epochs)
         print(f"the wider network reaches {100 * accuracy:.1f}%", flush=True)
         truths: List[List[float]] = []
@@ -84,6 +84,8 @@ def main() -> None:
                     rows.setdefault(way, []).append(value)
                 told = ", ".join(f"{way} {100 * value:.1f}%" for way, value in found.items())
                 print(f"{100 * np.mean(truth):.1f}%: {told}", flush=True)
+    if len(truths) < 2:
+        sys.exit("no order without two networks: let it train more, or raise --networks")
     report(np.array(truths), rows)
 
 
