@@ -2,15 +2,17 @@
 
 Candidates are the space's references and a Sobol sequence over its choices, so that every value of
 every choice is met equally often. All are trained with seed 0, the first ``--repeated`` with the
-further seeds too. Two train at a time, a core each; the tables hold what is finished, and the same
-command goes on from there. ::
+further seeds too. Two train at a time, a core each, or ``--workers``; the tables hold what is
+finished, and the same command goes on from there. ::
 
     python benchmarks/curve_table.py synthetic --candidates 150 --repeated 40 --seeds 3
     python benchmarks/curve_table.py pcb --data DIR --candidates 60 --repeated 15 --seeds 3
+    python benchmarks/curve_table.py pcb_128 --data DIR --device cuda --candidates 70 --repeated 14
+        --seeds 3 --workers 14
 
 Writes ``NAME_candidates.csv`` (one row a network: choices, parameters, MACs, peak memory),
 ``NAME_runs.csv`` (one a training: seed, test accuracy, versions) and ``NAME_curves.csv`` (one an
-epoch). Seconds are of a core that other work may have shared.
+epoch). Seconds and latencies are of a core, or a GPU, that other trainings shared.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ def main() -> None:
     jobs += [(n, seed) for seed in range(1, args.seeds) for n in range(args.repeated)]
     left = [job for job in jobs if job not in tables.done()]
     print(f"{len(jobs)} trainings, {len(left)} of them to do", flush=True)
-    device = replace(find_device("cpu"), num_cores=1)
+    device = replace(find_device(args.device), num_cores=1)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(args.workers) as pool:
         images = load_image_set(config.data, config.recipe.image_size, Path(scratch) / "cache")
         evaluator = TrainingEvaluator(config.recipe, images, device)
@@ -74,6 +76,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--candidates", type=int, default=150)
     parser.add_argument("--repeated", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=2)
     return parser.parse_args()
 
