@@ -7,8 +7,8 @@ accuracy was above the one that it was said to stay below. The last column is wh
 tenth of the verdicts finds, which costs some of the saving.
 
 Screens train all for some epochs and only the best on. "In hindsight" is the one that saves most at
-no less hypervolume than the rule keeps, chosen on the same table, as nobody can; "from the other
-table" was chosen so on the other one. ::
+no less hypervolume than the rule keeps, chosen on the same table, as nobody can; "from" another
+table: chosen so on that one. ::
 
     python benchmarks/pruner_replay.py
     python benchmarks/pruner_replay.py --orders 100
@@ -165,7 +165,7 @@ def main() -> None:
         "confidence": args.confidence,
         "min_curves": args.min_curves,
     }
-    tables = {name: Table.load(name) for name in ("synthetic", "pcb")}
+    tables = {name: Table.load(name) for name in ("synthetic", "pcb", "pcb_128")}
     print(f"{args.orders} orders; mean (worst) in %")
     heads = ("epochs saved", "hypervolume", "front", "wrong", "wrong, audit")
     print(" " * 36 + "".join(f"{head:>16}" for head in heads))
@@ -181,11 +181,10 @@ def main() -> None:
             if label == "front":
                 settings[name] = best_screen(table, rows[:, 1].mean())
     for name, table in tables.items():
-        (other,) = set(tables) - {name}
-        for label, (share, promoted) in (
-            ("screen in hindsight", settings[name]),
-            (f"screen from {other}", settings[other]),
-        ):
+        labels = {name: "screen in hindsight"}
+        labels.update({other: f"screen from {other}" for other in tables if other != name})
+        for chosen_on, label in labels.items():
+            share, promoted = settings[chosen_on]
             epochs = max(round(share * table.curves.shape[1]), 1)
             _print(f"{name}: {label}", np.array([screen(table, epochs, promoted)]))
             print(f"{'':>8}{epochs} epochs, {promoted:.0%} train on")

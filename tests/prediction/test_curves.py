@@ -67,7 +67,7 @@ def test_equal_curves_are_no_division_by_zero():
     assert found is None or found.expected == pytest.approx(0.7)
 
 
-@pytest.mark.parametrize("name", ["synthetic", "pcb"])
+@pytest.mark.parametrize("name", ["synthetic", "pcb", "pcb_128"])
 def test_the_bound_holds_as_often_as_it_says_on_real_curves(name):
     rows = pd.read_csv(TABLES / f"{name}_curves.csv")
     rows, columns = rows[rows["seed"] == 0], ("val_accuracy", "val_loss")

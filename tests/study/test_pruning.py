@@ -319,7 +319,7 @@ def test_the_replay_saves_a_quarter_of_the_epochs_and_keeps_the_front():
         from pruner_replay import Table, replay
     finally:
         sys.path.pop(0)
-    for name in ("synthetic", "pcb"):
+    for name in ("synthetic", "pcb", "pcb_128"):
         table = Table.load(name)
         rows = [replay(table, PrunerConfig(audit=0.0), seed) for seed in range(4)]
         saved, volume, front, wrong, _ = np.mean(rows, axis=0)
