@@ -11,7 +11,8 @@ accuracy, which chose nothing, beside the paper's. ::
 
 With ``--limited`` the search has a memory limit, 70% of what the paper's configuration needs, as
 for a device that has no more; it then tries nothing that would need more. With ``--search-epochs``
-it trains shorter, and so more networks. The finalists train as long as the study says.
+it trains shorter, and so more networks. The finalists train as long as the study says. With
+``--fronts 2`` they are the second front, too.
 
 Goes on where it stopped.
 """
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--trainings", type=float, default=12.0)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--fronts", type=int, default=1, help="of the search, trained again")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--search-epochs", type=int, help="of the search's trainings")
     parser.add_argument("--limited", action="store_true", help="search under a memory limit")
@@ -63,7 +65,11 @@ def main() -> None:
     folders = search(config, args.out, args.trainings, args.search_epochs, args.limited)
     for folder in folders:
         finalize_run(
-            folder, seeds=args.seeds, epochs=config.recipe.epochs, on_event=ProgressLines()
+            folder,
+            seeds=args.seeds,
+            fronts=args.fronts,
+            epochs=config.recipe.epochs,
+            on_event=ProgressLines(),
         )
         write_report(open_run(folder))
     tell([open_run(folder) for folder in folders], args.trainings)

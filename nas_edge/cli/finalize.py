@@ -15,6 +15,7 @@ def finalize_command(
     path: str,
     *,
     seeds: int,
+    fronts: int,
     epochs: Optional[int],
     device: str,
     time_budget: Optional[str],
@@ -34,6 +35,7 @@ def finalize_command(
             finalize_run(
                 folder,
                 seeds=seeds,
+                fronts=fronts,
                 epochs=epochs,
                 device=device,
                 time_budget_s=_seconds(time_budget),

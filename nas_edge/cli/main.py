@@ -236,6 +236,13 @@ def reproduce(networks: Tuple[str, ...], **options: Any) -> None:
     show_default=True,
     help="Trainings of each network; one alone gives no interval.",
 )
+@click.option(
+    "--fronts",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="2: the second front, too, which luck alone may have kept off the first.",
+)
 @click.option("--epochs", type=click.IntRange(1, 100000), help="[default: the study's]")
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
@@ -252,7 +259,8 @@ def finalize(path: str, **options: Any) -> None:
 
     Each from several new seeds, from scratch and at full length: the mean test accuracy with its
     interval, and the probability that a network dominates the paper's configuration. Run again, it
-    goes on where it stopped; with more --seeds, or once the front is another, it adds what is new.
+    goes on where it stopped; with more --seeds or --fronts, or once the front is another, it adds
+    what is new.
     """
     from nas_edge.cli.finalize import finalize_command
 

@@ -29,7 +29,7 @@ from nas_edge.study.finalist_space import Finalist, FinalistSpace, finalist_seed
 from nas_edge.study.identity import differences_of
 from nas_edge.study.log import logged
 from nas_edge.study.opening import plain
-from nas_edge.study.records import TrialRecord
+from nas_edge.study.records import TrialRecord, fronts_of
 from nas_edge.study.run import Run, open_run
 from nas_edge.study.run_folder import create_or_open, disk_errors
 from nas_edge.study.session import Event
@@ -42,6 +42,7 @@ def finalize_run(
     path: Union[str, Path],
     *,
     seeds: int = DEFAULT_SEEDS,
+    fronts: int = 1,
     epochs: Optional[int] = None,
     device: str = "auto",
     time_budget_s: Optional[float] = None,
@@ -49,12 +50,14 @@ def finalize_run(
 ) -> List[TrialRecord]:
     """Train a run's front and handcrafted networks again from new seeds; return all trainings.
 
-    The same call goes on where it stopped; with more seeds, or once the front has other networks,
-    it adds those. `nas_edge.finalists_frame` has what came of them.
+    The same call goes on where it stopped; with more seeds or fronts, or once the front has other
+    networks, it adds those. `nas_edge.finalists_frame` has what came of them.
 
     Args:
         path: The run's folder; the finalists go into ``finalists`` in it.
         seeds: How many trainings each network gets. One alone gives no interval.
+        fronts: 2 trains the second front, too: the networks that only those of the front dominate,
+            by one training each, in which luck counts. 3 the third, and so on.
         epochs: Of each training; the study's own by default.
         device: "auto", "cpu" or "cuda". Another than the search's gives accuracies that compare
             with the search's, and memory that does not.
@@ -70,9 +73,11 @@ def finalize_run(
     """
     if seeds < 1:
         raise ConfigError(f"seeds must be at least 1, but got {seeds}")
+    if fronts < 1:
+        raise ConfigError(f"fronts must be at least 1, but got {fronts}")
     run = open_run(path)
     config, space = _search_of(run)
-    chosen = chosen_finalists(run)
+    chosen = chosen_finalists(run, fronts)
     found = find_device(device)
     longer = _with_epochs(config, epochs)
     check_trainable(longer, found, str(run.folder.path / "study.yaml"))
@@ -120,14 +125,15 @@ class SeededEvaluator:
         return lambda one: self._evaluator.bind(replace(job, seed=one.seed))(one.point)
 
 
-def chosen_finalists(run: Run) -> List[TrialRecord]:
-    """Return what is trained again: the finished references, then the rest of the front.
+def chosen_finalists(run: Run, fronts: int = 1) -> List[TrialRecord]:
+    """Return what is trained again: the finished references, then the rest of the fronts.
 
     Raises:
         StudyError: If nothing has finished.
     """
     references = [r for r in run.records if r.reference and r.measurement.is_finished]
-    found = {record.key: record for record in [*references, *run.front()]}
+    best = fronts_of(run.records, run.objectives, fronts)
+    found = {record.key: record for record in [*references, *best]}
     if not found:
         raise StudyError(
             f"{run.folder.path}: must have a finished candidate to train again, but has none; run "

@@ -10,7 +10,7 @@ import numpy as np
 
 from nas_edge.candidate.measurement import METRICS, Measurement
 from nas_edge.errors import StudyError
-from nas_edge.pareto import front_mask, to_losses
+from nas_edge.pareto import front_mask, ranks, to_losses
 from nas_edge.study.reading import damaged_trial
 
 # In a table for people: what a unit ends a column's name with, and how many of it are one there.
@@ -149,6 +149,20 @@ def front_of(records: Sequence[TrialRecord], objectives: Sequence[str]) -> List[
     mask = front_mask(losses_of(finished, objectives))
     chosen = [record for record, kept in zip(finished, mask) if kept]
     return sorted(chosen, key=lambda r: r.measurement.metrics[objectives[1]].value)
+
+
+def fronts_of(
+    records: Sequence[TrialRecord], objectives: Sequence[str], number: int
+) -> List[TrialRecord]:
+    """Return the front, then the front of what is left, and so on, ``number`` of them in all.
+
+    Each from the least second objective on.
+    """
+    finished = comparable(records, objectives)
+    layers = ranks(losses_of(finished, objectives))
+    chosen = [(layer, record) for layer, record in zip(layers, finished) if layer < number]
+    chosen.sort(key=lambda one: (one[0], one[1].measurement.metrics[objectives[1]].value))
+    return [record for _, record in chosen]
 
 
 def direction_of(objective: str) -> str:

@@ -194,6 +194,41 @@ def test_a_run_without_finished_candidates_is_refused(search):
         chosen_finalists(replace(run, records=records))
     with pytest.raises(ConfigError, match="seeds must be at least 1, but got 0"):
         finalize_run(search, seeds=0)
+    with pytest.raises(ConfigError, match="fronts must be at least 1, but got 0"):
+        finalize_run(search, fronts=0)
+
+
+def test_the_second_front_is_what_only_the_first_dominates(search):
+    run = open_run(search)
+    first = run.records[0]
+
+    def record(number, accuracy, memory):
+        measured = Measurement.of(val_accuracy=accuracy, peak_memory=memory)
+        return replace(
+            first,
+            number=number,
+            key=str(number),
+            reference=None,
+            measurement=measured,
+        )
+
+    figures = [(0.9, 40), (0.8, 20), (0.85, 45), (0.79, 21), (0.7, 50), (0.8, 20)]
+    records = tuple(record(number, *one) for number, one in enumerate(figures))
+    run = replace(run, records=records, objectives=("val_accuracy", "peak_memory"))
+    one, two, three = ([r.number for r in chosen_finalists(run, n)] for n in (1, 2, 3))
+    assert one == [r.number for r in run.front()] == [1, 5, 0]
+    assert two == [*one, 3, 2]
+    assert three == [*two, 4]
+
+
+def test_more_fronts_join_the_finalists_that_are_there(copy):
+    finalize_run(copy, seeds=1, device="cpu")
+    before = open_run(copy).finalists.records
+    records = finalize_run(copy, seeds=1, fronts=3, device="cpu")
+    run = open_run(copy)
+    finished = {record.key for record in run.records if record.measurement.is_finished}
+    assert [r.key for r in records[: len(before)]] == [r.key for r in before]
+    assert {network_key(record) for record in records} == finished
 
 
 def test_finalists_that_come_later_join_the_same_study(with_references, tmp_path):
