@@ -1,4 +1,4 @@
-"""Train a table of candidates to the end and keep every epoch: the data of benchmarks/curves.
+r"""Train a table of candidates to the end and keep every epoch: the data of benchmarks/curves.
 
 Candidates are the space's references and a Sobol sequence over its choices, so that every value of
 every choice is met equally often. All are trained with seed 0, the first ``--repeated`` with the
@@ -7,12 +7,13 @@ finished, and the same command goes on from there. ::
 
     python benchmarks/curve_table.py synthetic --candidates 150 --repeated 40 --seeds 3
     python benchmarks/curve_table.py pcb --data DIR --candidates 60 --repeated 15 --seeds 3
-    python benchmarks/curve_table.py pcb_128 --data DIR --device cuda --candidates 70 --repeated 14
-        --seeds 3 --workers 14
+    python benchmarks/curve_table.py pcb_128 --data DIR --device cuda --workers 14 \
+        --candidates 70 --repeated 14 --seeds 3
 
 Writes ``NAME_candidates.csv`` (one row a network: choices, parameters, MACs, peak memory),
 ``NAME_runs.csv`` (one a training: seed, test accuracy, versions) and ``NAME_curves.csv`` (one an
-epoch). Seconds and latencies are of a core, or a GPU, that other trainings shared.
+epoch). Seconds and latencies are of a core that other work may have shared, or of a GPU that
+other trainings did.
 """
 
 from __future__ import annotations

@@ -39,7 +39,9 @@ from nas_edge import (
     write_report,
 )
 from nas_edge.config.study import StudyConfig
+from nas_edge.pareto import probability_above, repeated_figure
 from nas_edge.report.finalists import FinalistRow, finalists_of
+from nas_edge.report.repeats import num_images_of
 from nas_edge.study.pruning import summarise_pruning
 
 PAPER = "xception-lite"
@@ -118,10 +120,11 @@ def tell(runs: Sequence[Run], trainings: float) -> None:
     rows = [row for one in found if one is not None for row in one.rows]
     paper = next(row for row in rows if is_paper(row) and row.means)
     records = [record for run in runs for record in run.records]
+    trained = [record for record in records if record.measurement.history]
     spent = sum(record.measurement.wall_s for record in records)
     again = sum(len(row.seeds) * (row.wall_s or 0.0) for row in rows)
     print(
-        f"\nsearch: {len(records)} candidates in {spent:.0f} s of device time, at most "
+        f"\nsearch: {len(trained)} candidates in {spent:.0f} s of device time, at most "
         f"{trainings:g} trainings of {paper.name}; {summarise_pruning(records).sentence}"
     )
     print(f"finalists: {len(rows)} networks, {again:.0f} s")
@@ -133,12 +136,13 @@ def tell(runs: Sequence[Run], trainings: float) -> None:
     for row in (best, paper):
         mean = row.means["test_accuracy"].text("test_accuracy")
         print(f"{row.name}: {(row.peak_bytes or 0) / 2**20:.1f} MiB, test accuracy {mean}")
-    value, low, high = difference(test_accuracies(runs[-1], best), test_accuracies(runs[0], paper))
-    # Two runs have no probability in common.
-    chance = "" if best.probability is None else f"; P(dominates) {best.probability:.2f}"
+    accuracies = test_accuracies(runs[-1], best), test_accuracies(runs[0], paper)
+    value, low, high = difference(*accuracies)
+    num_images = num_images_of("test_accuracy", runs[0].identity)
+    chance = float(probability_above(repeated_figure(accuracies, num_images), 0, [1])[0])
     print(
-        f"{saved(best, paper):.0%} less peak training memory; test accuracy {100 * value:+.1f} "
-        f"points ({100 * low:+.1f} to {100 * high:+.1f}){chance}"
+        f"{saved(best, paper):.0%} less peak training memory; test accuracy {100 * value:+.2f} "
+        f"points ({100 * low:+.1f} to {100 * high:+.1f}); P(dominates) {chance:.2f}"
     )
 
 

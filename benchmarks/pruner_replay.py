@@ -21,7 +21,7 @@ import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import pandas as pd
@@ -155,18 +155,19 @@ def replays(table: Table, config: PrunerConfig, orders: int) -> np.ndarray:
     return np.array([replay(table, config, seed) for seed in range(orders)])
 
 
-def best_one_by_one(table: Table, least: float, orders: int) -> Tuple[PrunerConfig, np.ndarray]:
+def best_one_by_one(
+    table: Table, least: float, orders: int
+) -> Optional[Tuple[PrunerConfig, np.ndarray]]:
     """Return the study's own screen that saves most, this much kept, and its replays."""
+    epochs = table.curves.shape[1]
     screens = [
-        PrunerConfig(name="screen", start=start, promote=promoted / 10)
-        for start in (0.07, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
-        for promoted in range(1, 10)
+        PrunerConfig(name="screen", start=(epoch - 0.5) / epochs, promote=share)
+        for epoch in range(1, epochs)
+        for share in np.arange(0.05, 0.96, 0.05)
     ]
     found = [(config, replays(table, config, orders)) for config in screens]
     enough = [(config, rows) for config, rows in found if rows[:, 1].mean() >= least]
-    if not enough:  # none keeps as much: the one that keeps most
-        return max(found, key=lambda one: one[1][:, 1].mean())
-    return max(enough, key=lambda one: one[1][:, 0].mean())
+    return max(enough, key=lambda one: one[1][:, 0].mean()) if enough else None
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -199,9 +200,12 @@ def main() -> None:
         _print(f"{name}: front, a tenth audited", audited)
         usual = PrunerConfig(name="screen", start=args.start)
         _print(f"{name}: screen, one by one", replays(table, usual, args.orders))
-        config, rows = best_one_by_one(table, least, args.orders)
-        _print(f"{name}: screen, one by one, hindsight", rows)
-        print(f"{'':>8}start {config.start:g}, {config.promote:.0%} train on")
+        found = best_one_by_one(table, least, args.orders)
+        if found is None:
+            print(f"{name}: no screen, one by one, keeps as much")
+        else:
+            _print(f"{name}: screen, one by one, hindsight", found[1])
+            print(f"{'':>8}start {found[0].start:.2f}, {found[0].promote:.0%} train on")
     for name, table in tables.items():
         labels = {name: "screen in hindsight"}
         labels.update({other: f"screen from {other}" for other in tables if other != name})

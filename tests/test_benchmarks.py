@@ -41,6 +41,7 @@ SMALLEST = {
     "sampler_quality.py": [
         *("own", "--samplers", "random,known-cost", "--seeds", "1", "--trials", "12")
     ],
+    "sampler_time.py": ["--seeds", "2", "--trainings", "5"],
     "sampling_cost.py": ["--repeats", "2", "--turn-s", "0.2"],
     "synthetic_ranking.py": ["--seeds", "1", "--random", "0", "--epochs", "1", "--train", "64"],
     "synthetic_sheet.py": None,  # draws a picture of the documentation

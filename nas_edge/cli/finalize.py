@@ -1,4 +1,4 @@
-"""`nas-edge finalize`: a search's front trained again from new seeds, and how sure it is."""
+"""`nas-edge finalize`: a search's best trained again from new seeds, and how sure it is."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ def front_command(
 
 
 def _show_plain(path: str, run: Any, as_json: bool, as_csv: bool) -> None:
+    from nas_edge.report.repeats import repeated_finalists
     from nas_edge.report.rows import front_rows
     from nas_edge.report.tables import front_csv, front_json
 
@@ -41,9 +42,9 @@ def _show_plain(path: str, run: Any, as_json: bool, as_csv: bool) -> None:
         print_front(run.name, run.records, run.objectives)
         if run.finalists is not None:
             path = shlex.quote(str(path))
+            noisy = f"; their seeds considered: nas-edge front {path} --confidence 0.9"
             click.echo(
-                f"its finalists: nas-edge report {path}; their seeds considered: "
-                f"nas-edge front {path} --confidence 0.9"
+                f"its finalists: nas-edge report {path}{noisy if repeated_finalists(run) else ''}"
             )
 
 

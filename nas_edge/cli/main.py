@@ -241,7 +241,7 @@ def reproduce(networks: Tuple[str, ...], **options: Any) -> None:
     type=click.IntRange(1, 1000),
     default=1,
     show_default=True,
-    help="2: the second front, too, which luck alone may have kept off the first.",
+    help="How many fronts; 2: also what only the front dominates, maybe by luck.",
 )
 @click.option("--epochs", type=click.IntRange(1, 100000), help="[default: the study's]")
 @click.option(
@@ -255,7 +255,7 @@ def reproduce(networks: Tuple[str, ...], **options: Any) -> None:
 @click.option("--quiet", is_flag=True, help="Print the finalists only.")
 @_events_option
 def finalize(path: str, **options: Any) -> None:
-    """Train RUN's front and handcrafted networks again, and look at the test images.
+    """Train RUN's best and handcrafted networks again, and look at the test images.
 
     Each from several new seeds, from scratch and at full length: the mean test accuracy with its
     interval, and the probability that a network dominates the paper's configuration. Run again, it

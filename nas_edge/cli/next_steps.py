@@ -147,8 +147,12 @@ def _looks(ending: Ending, run: str) -> List[Step]:
         ]
     number = ending.named
     if ending.kind == FINALISTS:
-        front = Step(f"nas-edge front {run} --confidence 0.9", "the front, seeds considered")
-        return [*([] if number is None else [_show(run, number)]), front]
+        looks = [] if number is None else [_show(run, number)]
+        if ending.finalists is not None and ending.finalists.are_repeats:
+            looks.append(
+                Step(f"nas-edge front {run} --confidence 0.9", "the front, seeds considered")
+            )
+        return looks
     if number is None:
         number = front_of(ending.records, ending.objectives)[-1].number
     finalize = Step(f"nas-edge finalize {run}", "the front from new seeds, on test images")

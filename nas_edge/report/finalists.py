@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from nas_edge.candidate.measurement import METRICS
 from nas_edge.pareto import interval_of, probability_above, repeated_figure
-from nas_edge.report.repeats import num_images_of
+from nas_edge.report.repeats import num_images_of, repeated_finalists
 from nas_edge.report.rows import format_metric, paper_record
 from nas_edge.study.finalist_space import (
     TEST,
@@ -105,7 +105,9 @@ class FinalistRow:
 class Finalists:
     """All finalists of a run, from the least memory on; what they are compared by and with.
 
-    ``judge`` is the accuracy that counts, ``paper`` the row of the paper's configuration.
+    ``judge`` is the accuracy that counts, ``paper`` the row of the paper's configuration,
+    ``are_repeats`` whether they were trained as the search trains, so that they count as repeats in
+    its front.
     """
 
     rows: Tuple[FinalistRow, ...]
@@ -113,6 +115,7 @@ class Finalists:
     paper: Optional[FinalistRow]
     epochs: int
     notes: Tuple[str, ...]
+    are_repeats: bool = False
 
     def to_dict(self) -> Dict[str, Any]:
         """Return plain data."""
@@ -151,7 +154,10 @@ def finalists_of(run: Run) -> Optional[Finalists]:
     ordered = sorted(rows.values(), key=lambda row: row.peak_bytes or float("inf"))
     papers = None if key is None else rows.get(key)
     epochs = identity["recipe"]["epochs"]
-    return Finalists(tuple(ordered), judge, papers, epochs, tuple(_notes(run, judge, ordered)))
+    notes = tuple(_notes(run, judge, ordered))
+    return Finalists(
+        tuple(ordered), judge, papers, epochs, notes, are_repeats=bool(repeated_finalists(run))
+    )
 
 
 def best_finalist(found: Finalists) -> Optional[FinalistRow]:

@@ -1,4 +1,4 @@
-"""The finalists of a search: its front and its handcrafted networks, trained again from new seeds.
+"""The finalists of a search: its best and its handcrafted networks, trained again from new seeds.
 
 Each training is a trial of a study of its own, which lies in the run's folder and goes on like any
 other. The networks were chosen by one training's validation accuracy each; here their accuracy on
@@ -25,7 +25,13 @@ from nas_edge.space.search_space import SearchSpace
 from nas_edge.space.training_choices import recipe_with, searched_space
 from nas_edge.study.checks import check_trainable
 from nas_edge.study.engine import ignore, run_in
-from nas_edge.study.finalist_space import Finalist, FinalistSpace, finalist_seeds
+from nas_edge.study.finalist_space import (
+    Finalist,
+    FinalistSpace,
+    finalist_seeds,
+    network_key,
+    network_name,
+)
 from nas_edge.study.identity import differences_of
 from nas_edge.study.log import logged
 from nas_edge.study.opening import plain
@@ -48,7 +54,7 @@ def finalize_run(
     time_budget_s: Optional[float] = None,
     on_event: Callable[[Event], None] = ignore,
 ) -> List[TrialRecord]:
-    """Train a run's front and handcrafted networks again from new seeds; return all trainings.
+    """Train a run's best and handcrafted networks again from new seeds; return all trainings.
 
     The same call goes on where it stopped; with more seeds or fronts, or once the front has other
     networks, it adds those. `nas_edge.finalists_frame` has what came of them.
@@ -56,8 +62,8 @@ def finalize_run(
     Args:
         path: The run's folder; the finalists go into ``finalists`` in it.
         seeds: How many trainings each network gets. One alone gives no interval.
-        fronts: 2 trains the second front, too: the networks that only those of the front dominate,
-            by one training each, in which luck counts. 3 the third, and so on.
+        fronts: How many: 1 trains the front, 2 also the networks that only those of the front
+            dominate, and so on. What was stopped early has no final accuracy and is on none.
         epochs: Of each training; the study's own by default.
         device: "auto", "cpu" or "cuda". Another than the search's gives accuracies that compare
             with the search's, and memory that does not.
@@ -246,6 +252,12 @@ def _notes(
     left_out = [r.name for r in run.records if r.reference and not r.measurement.is_finished]
     if left_out:
         notes.append(f"left out, without figures in the search: {', '.join(left_out)}")
+    others = _other_finalists(run, chosen)
+    if others:
+        notes.append(
+            f"finalists of earlier calls that get no further seeds: {', '.join(others)}; those of "
+            "further fronts do with --fronts as before"
+        )
     if seeds < 2:
         notes.append("one training gives no interval: --seeds 2 or more do")
     if "test" not in images.counts:
@@ -257,3 +269,11 @@ def _notes(
             f"{device.name} ({device.kind}): accuracies compare, memory does not"
         )
     return notes
+
+
+def _other_finalists(run: Run, chosen: List[TrialRecord]) -> List[str]:
+    """Return the names of the finalists that are there and not chosen now."""
+    there = () if run.finalists is None else run.finalists.records
+    keys = {record.key for record in chosen}
+    names = {network_key(r): network_name(r) for r in there if network_key(r) not in keys}
+    return list(names.values())

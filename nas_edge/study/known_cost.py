@@ -29,6 +29,7 @@ MIN_ERROR = 1e-3  # an accuracy of 1 has no logarithm of its error
 MAX_NEIGHBOURS = 100  # of the front, looked at for a suggestion
 BEAM = 4  # how many candidates' neighbours are looked at further, and how often
 MAX_STEPS = 4
+LEVELS = 64  # of cost, at most, from which a start beside enqueued points takes its own
 # How much a trial in a state tells of its point, most first; the last: that it is not open.
 _TELLING = {
     state: place
@@ -135,7 +136,8 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         for trial in sorted(others, key=lambda other: _TELLING.get(other.state, len(_TELLING))):
             if not self._is_point(trial.params):
                 continue
-            seen.suggested += "fixed_params" not in trial.system_attrs
+            is_enqueued = "fixed_params" in trial.system_attrs
+            seen.suggested += not is_enqueued
             key = self._points.key_of(trial.params)
             if key in seen.keys or _is_withdrawn(trial):
                 continue
@@ -150,6 +152,8 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
                 known = self._points.cost_of(trial.params)
                 told = trial.values[cost] if known is None else known
                 seen.finished.append((trial.params, seen.errors[-1], told))
+                if is_enqueued:
+                    seen.enqueued.append(told)
             elif trial.state == TrialState.PRUNED and EXPECTED_ACCURACY in trial.user_attrs:
                 seen.learn(trial.params, 1.0 - trial.user_attrs[EXPECTED_ACCURACY])
         return seen
@@ -188,17 +192,29 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         """Return, of some candidates near the next level of cost, the one least like any tried.
 
         Levels are spread over the logarithm of the costs by the van der Corput sequence: ends and
-        middle first, then what lies between.
+        middle first, then what lies between. Where points were enqueued (handcrafted networks),
+        levels beside theirs are left out, and those that are dearer than the dearest finished one,
+        unless that one is the most accurate.
         """
         logs = np.log(self._points.costs(candidates))
-        share = _van_der_corput(seen.suggested)
-        level = logs.min() + share * (logs.max() - logs.min())
+        level = self._level(seen, float(logs.min()), float(logs.max()))
         near = np.argsort(np.abs(logs - level), kind="stable")[: max(len(candidates) // 20, 1)]
         near = rng.choice(near, max(len(near) // 4, 1), replace=False)
         encode = self._points.encoding.encode
         tried = encode([*seen.learned, *seen.running] or [candidates[0]])
         closest = cdist(encode([candidates[i] for i in near]), tried, "cityblock").min(axis=1)
         return candidates[int(near[np.argmax(closest)])]
+
+    def _level(self, seen: _Seen, low: float, high: float) -> float:
+        """Return the next level of the start, from ``low`` to ``high``."""
+        if not seen.enqueued:
+            return low + _van_der_corput(seen.suggested) * (high - low)
+        if seen.finished and not _dearest_is_best(seen.losses()):
+            high = max(low, min(high, float(np.log(seen.losses()[:, 1].max()))))
+        levels = low + np.array([_van_der_corput(i) for i in range(LEVELS)]) * (high - low)
+        distances = np.abs(levels[:, None] - np.log(seen.enqueued)).min(axis=1)
+        free = levels[distances > (high - low) / self._startup_trials]
+        return float(free[seen.suggested % len(free)]) if len(free) else low
 
     def _believing_in_running(self, seen: _Seen) -> GaussianProcess:
         """Return the model; what it expects of running trials joins what was seen."""
@@ -271,8 +287,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         dearest candidate's cost.
         """
         error, cost = losses.max(axis=0)
-        most_accurate = losses[:, 0] <= losses[:, 0].min() * (1 + 1e-9)
-        if losses[most_accurate, 1].max() >= cost:
+        if _dearest_is_best(losses):
             cost = max(cost, self._points.costs(candidates).max())
         return float(error), float(cost)
 
@@ -313,8 +328,8 @@ class _Seen:
     """What the study's other trials tell.
 
     ``learned`` and ``errors`` teach the model; ``finished`` (point, error, cost) may be on
-    the front; ``refused`` are infeasible; ``keys`` are not suggested again; of all, ``suggested``
-    were not enqueued.
+    the front; ``refused`` are infeasible; ``keys`` are not suggested again; ``enqueued`` are the
+    costs of finished points that were enqueued; ``suggested`` others there are.
     """
 
     keys: Set[Hashable] = field(default_factory=set)
@@ -323,6 +338,7 @@ class _Seen:
     finished: List[Tuple[Parameters, float, float]] = field(default_factory=list)
     running: List[Parameters] = field(default_factory=list)
     refused: List[Parameters] = field(default_factory=list)
+    enqueued: List[float] = field(default_factory=list)
     suggested: int = 0
 
     def learn(self, point: Parameters, error: float) -> None:
@@ -333,6 +349,12 @@ class _Seen:
     def losses(self) -> Floats:
         """Return errors and costs of what may be on the front, shape (n, 2)."""
         return np.array([[error, cost] for _, error, cost in self.finished]).reshape(-1, 2)
+
+
+def _dearest_is_best(losses: Floats) -> bool:
+    """Whether none of (error, cost), shape (n, 2), is more accurate than the dearest one."""
+    most_accurate = losses[:, 0] <= losses[:, 0].min() * (1 + 1e-9)
+    return bool(losses[most_accurate, 1].max() >= losses[:, 1].max())
 
 
 def _is_withdrawn(trial: FrozenTrial) -> bool:

@@ -24,7 +24,7 @@ class Run:
         objectives: Names of the figures that candidates are compared by.
         identity: What had to stay the same while the study went on: recipe, images, device, ...
         records: All measured candidates, by number.
-        finalists: The run of its front trained again (`nas_edge.finalize_run`), if there is one.
+        finalists: The run of its best trained again (`nas_edge.finalize_run`), if there is one.
     """
 
     folder: RunFolder

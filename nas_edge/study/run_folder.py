@@ -6,7 +6,7 @@ study.db            Optuna's storage, unless another was given
 candidates/0007/    architecture.yaml, history.csv, curve.png, measurement.json, log.txt
 artifacts/          the same for Optuna's dashboard
 cache/              the decoded images
-finalists/          the front trained again with new seeds, a run of its own
+finalists/          the best trained again from new seeds, a run of its own
 """
 
 from __future__ import annotations

@@ -227,8 +227,15 @@ def test_more_fronts_join_the_finalists_that_are_there(copy):
     records = finalize_run(copy, seeds=1, fronts=3, device="cpu")
     run = open_run(copy)
     finished = {record.key for record in run.records if record.measurement.is_finished}
+    assert (len(before), len(records)) == (len(chosen_finalists(run)), len(finished))
     assert [r.key for r in records[: len(before)]] == [r.key for r in before]
     assert {network_key(record) for record in records} == finished
+    front = {record.key for record in chosen_finalists(run)}
+    events = []
+    finalize_run(copy, seeds=1, device="cpu", on_event=events.append)
+    notes = [event["text"] for event in events if event["event"] == "note"]
+    stay = [note for note in notes if note.startswith("finalists of earlier calls")]
+    assert len(stay) == (1 if finished - front else 0)
 
 
 def test_finalists_that_come_later_join_the_same_study(with_references, tmp_path):

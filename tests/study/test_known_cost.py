@@ -165,18 +165,38 @@ def test_a_result_teaches_though_an_earlier_trial_at_the_point_failed():
     assert seen.errors == [pytest.approx(0.1)]
 
 
-def test_enqueued_points_take_no_level_of_the_start():
-    def first_own(enqueued):
+def test_the_start_covers_what_enqueued_points_leave_open():
+    def own(*enqueued):
         study = make_study(seed=0)
-        for kind in enqueued:
-            study.enqueue_trial({"a": 2, "b": 4, "kind": kind})
+        for a, kind in enqueued:
+            study.enqueue_trial({"a": a, "b": a, "kind": kind})
         return [cost(point) for point in run(study, len(enqueued) + 3)[len(enqueued) :]]
 
-    for enqueued in ("", "x", "xy"):  # the cheapest, the dearest, then between
-        cheapest, dearest, middle = first_own(enqueued)
-        assert cheapest <= 2
-        assert dearest >= 32
-        assert 2 < middle < 32
+    cheapest, dearest, middle = own()
+    assert cheapest <= 2
+    assert dearest >= 32
+    assert 2 < middle < 32
+    cheapest, middle, _ = own((8, "x"), (8, "y"))
+    assert cheapest <= 2
+    assert 2 < middle < 32
+    cheapest, dearest, _ = own((2, "x"), (4, "y"))
+    assert cheapest <= 2
+    assert dearest >= 32
+
+
+def test_the_start_is_no_dearer_than_the_dearest_finished_where_that_is_not_the_best():
+    study = make_study(seed=0)
+    for a, told in ((2, 0.9), (4, 0.5)):
+        study.enqueue_trial({"a": a, "b": a, "kind": "x"})
+        trial, point = ask(study)
+        study.tell(trial, (told, cost(point)))
+    start = []
+    for _ in range(6):
+        trial, point = ask(study)
+        study.tell(trial, (0.4, cost(point)))
+        start.append(cost(point))
+    assert max(start) <= 16.0
+    assert set(start[:3]) == {1.0, 2.0, 8.0}
 
 
 def test_dearer_points_than_the_dearest_finished_are_not_given_up():
