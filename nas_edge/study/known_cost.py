@@ -209,7 +209,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         """Return the next level of the start, from ``low`` to ``high``."""
         if not seen.enqueued:
             return low + _van_der_corput(seen.suggested) * (high - low)
-        if seen.finished and not _dearest_is_best(seen.losses()):
+        if not _dearest_is_best(seen.losses()):
             high = max(low, min(high, float(np.log(seen.losses()[:, 1].max()))))
         levels = low + np.array([_van_der_corput(i) for i in range(LEVELS)]) * (high - low)
         distances = np.abs(levels[:, None] - np.log(seen.enqueued)).min(axis=1)

@@ -11,6 +11,7 @@ from nas_edge.candidate.infeasible import over_limit
 from nas_edge.config.study import build_study_config, load_study_config
 from nas_edge.device.machine import find_device
 from nas_edge.errors import ConfigError, DataError, StudyError
+from nas_edge.report.finalists import finalists_of
 from nas_edge.space.baselines import network_of_point
 from nas_edge.study.finalist_space import (
     Finalist,
@@ -230,12 +231,18 @@ def test_more_fronts_join_the_finalists_that_are_there(copy):
     assert (len(before), len(records)) == (len(chosen_finalists(run)), len(finished))
     assert [r.key for r in records[: len(before)]] == [r.key for r in before]
     assert {network_key(record) for record in records} == finished
-    front = {record.key for record in chosen_finalists(run)}
+    assert len(records) > len(before)
     events = []
     finalize_run(copy, seeds=1, device="cpu", on_event=events.append)
     notes = [event["text"] for event in events if event["event"] == "note"]
     stay = [note for note in notes if note.startswith("finalists of earlier calls")]
-    assert len(stay) == (1 if finished - front else 0)
+    assert len(stay) == 1
+
+
+def test_finalists_of_other_epochs_are_no_repeats_in_the_searchs_front(finalized, copy):
+    assert finalists_of(open_run(finalized)).are_repeats
+    finalize_run(copy, seeds=1, epochs=2, device="cpu")
+    assert not finalists_of(open_run(copy)).are_repeats
 
 
 def test_finalists_that_come_later_join_the_same_study(with_references, tmp_path):

@@ -313,17 +313,20 @@ def test_a_wrong_pruner_is_named(pruner, rule):
     assert rule in str(caught.value)
 
 
-# By table: the least saved, of the volume and of the front; on pcb_128 luck makes the front.
+# By table: the least of epochs saved, volume and front, the most of wrong verdicts. On pcb_128 luck
+# makes the front.
 REPLAYED = [
-    ("synthetic", 0.35, 0.98, 0.85),
-    ("pcb", 0.2, 0.98, 0.85),
-    ("pcb_128", 0.12, 0.96, 0.7),
+    ("synthetic", 0.35, 0.98, 0.85, 0.1),
+    ("pcb", 0.2, 0.98, 0.85, 0.1),
+    ("pcb_128", 0.12, 0.96, 0.7, 0.12),
 ]
 
 
-@pytest.mark.parametrize(("name", "least_saved", "least_volume", "least_front"), REPLAYED)
+@pytest.mark.parametrize(
+    ("name", "least_saved", "least_volume", "least_front", "most_wrong"), REPLAYED
+)
 def test_the_rule_saves_epochs_and_keeps_the_front_of_real_curves(
-    name, least_saved, least_volume, least_front
+    name, least_saved, least_volume, least_front, most_wrong
 ):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
     try:
@@ -336,4 +339,4 @@ def test_the_rule_saves_epochs_and_keeps_the_front_of_real_curves(
     assert saved > least_saved
     assert volume > least_volume
     assert front > least_front
-    assert wrong < 0.12
+    assert wrong < most_wrong
