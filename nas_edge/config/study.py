@@ -237,7 +237,7 @@ class SamplerConfig(FrozenModel):
 
     "auto" is "known-cost" where accuracy stands against one figure that is known before training,
     else "tpe". ``startup_trials`` come before the model is asked, references among them (None: 8 of
-    "known-cost", 10 of "tpe" and "gp"); ``population`` is NSGA's.
+    "known-cost", where a reference counts twice, 10 of "tpe" and "gp"); ``population`` is NSGA's.
     """
 
     name: Literal["auto", "known-cost", "tpe", "nsga2", "nsga3", "gp", "random", "grid"] = "auto"

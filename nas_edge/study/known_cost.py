@@ -53,7 +53,8 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
             cannot be had. Or the points with their costs, to be shared by several samplers.
         features: As of `CostedPoints`.
         seed: Decides everything that is drawn.
-        startup_trials: How many candidates are spread over the costs before the model is asked.
+        startup_trials: How many candidates are spread over the costs before the model is asked;
+            finished ones that were enqueued count twice, as they were chosen with thought.
         max_need: No point that needs more is suggested, also once all others were tried. Of what
             is told by `CostedPoints`: by default of the cost.
         constraints_func: As of Optuna's samplers; a trial with a value above 0 is infeasible, its
@@ -107,7 +108,7 @@ class KnownCostSampler(optuna.samplers.BaseSampler):
         seen = self._seen(study, trial)
         room = self._room(seen)
         fitting = self._fitting(self._points.pool, room)
-        if len(seen.errors) < self._startup_trials:
+        if seen.begun() < self._startup_trials:
             candidates = self._untried(fitting, seen)
             if candidates:
                 return dict(self._farthest(candidates, seen, rng))
@@ -345,6 +346,10 @@ class _Seen:
         """Add what a point's error was, or is expected to be."""
         self.learned.append(point)
         self.errors.append(max(error, MIN_ERROR))
+
+    def begun(self) -> int:
+        """Return how much of the start is there."""
+        return len(self.errors) + len(self.enqueued)
 
     def losses(self) -> Floats:
         """Return errors and costs of what may be on the front, shape (n, 2)."""

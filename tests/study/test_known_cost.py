@@ -184,6 +184,25 @@ def test_the_start_covers_what_enqueued_points_leave_open():
     assert dearest >= 32
 
 
+def test_an_enqueued_point_stands_for_two_of_the_start():
+    def asks_the_model(finished, enqueued, startup_trials):
+        study = make_study(seed=0)
+        for a in (1, 2, 4, 8)[:enqueued]:
+            study.enqueue_trial({"a": a, "b": a, "kind": "x"})
+        run(study, finished)
+        study.ask()
+        trial = study.trials[-1]
+        start, model = (
+            make_study(seed=0, startup_trials=number).sampler.sample_relative(study, trial, {})
+            for number in (startup_trials, 1)
+        )
+        return start == model
+
+    for finished, enqueued in ((5, 0), (4, 1), (3, 2)):
+        assert not asks_the_model(finished, enqueued, 6)
+        assert asks_the_model(finished + 1, enqueued, 6)
+
+
 def test_the_start_is_no_dearer_than_the_dearest_finished_where_that_is_not_the_best():
     study = make_study(seed=0)
     for a, told in ((2, 0.9), (4, 0.5)):
