@@ -43,6 +43,7 @@ from nas_edge.pareto import probability_above, repeated_figure
 from nas_edge.report.finalists import FinalistRow, finalists_of
 from nas_edge.report.repeats import num_images_of
 from nas_edge.study.pruning import summarise_pruning
+from nas_edge.study.records import TrialRecord
 
 PAPER = "xception-lite"
 LEAST_SAVED = 0.3
@@ -83,10 +84,12 @@ def search(
     trainings: float,
     epochs: Optional[int] = None,
     is_limited: bool = False,
+    training_s: Optional[float] = None,
 ) -> List[Path]:
     """Train the handcrafted networks, which shows how long one takes, and go on with the rest.
 
     With fewer ``epochs``, what a training of the study's epochs would take is reckoned from them.
+    ``training_s`` is what it took elsewhere, and counts instead.
     Returns the folder of the paper's configuration and, under a limit, that of the search.
     """
     longer = config.recipe.epochs / (epochs or config.recipe.epochs)
@@ -96,10 +99,11 @@ def search(
     folder = out / "handcrafted" if is_limited else out
     first = config.model_copy(update={"trials": 3})
     records = run_training_study(first, out=folder, on_event=ProgressLines())
-    (paper,) = (r for r in records if (r.reference or "").partition(" x")[0] == PAPER)
-    measured = paper.measurement
-    epochs_s = sum(row["seconds"] for row in measured.history)
-    budget_s = trainings * (measured.wall_s + (longer - 1) * epochs_s)
+    measured = paper_of(records).measurement
+    if training_s is None:
+        epochs_s = sum(row["seconds"] for row in measured.history)
+        training_s = measured.wall_s + (longer - 1) * epochs_s
+    budget_s = trainings * training_s
     if not is_limited:
         again = config.model_copy(update={"time_budget": budget_s})
         run_training_study(again, out=folder, on_event=ProgressLines())
@@ -112,6 +116,12 @@ def search(
     limited = config.model_copy(update=changes)
     run_training_study(limited, out=out / "limited", on_event=ProgressLines())
     return [folder, out / "limited"]
+
+
+def paper_of(records: Sequence[TrialRecord]) -> TrialRecord:
+    """Return the paper's configuration among a run's records."""
+    (paper,) = (r for r in records if (r.reference or "").partition(" x")[0] == PAPER)
+    return paper
 
 
 def tell(runs: Sequence[Run], trainings: float) -> None:
