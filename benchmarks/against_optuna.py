@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a plai
 from headline import paper_of, search
 
 from nas_edge import Run, load_study_config, open_run
+from nas_edge.errors import NasEdgeError
 from nas_edge.pareto import hypervolume, reference_point_of
 from nas_edge.study.pruning import summarise_pruning
 
@@ -98,4 +99,7 @@ def losses(run: Run, judge: str) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NasEdgeError as error:
+        sys.exit(f"error: {error}")

@@ -22,7 +22,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from scipy.stats import ttest_ind
@@ -39,6 +39,7 @@ from nas_edge import (
     write_report,
 )
 from nas_edge.config.study import StudyConfig
+from nas_edge.errors import NasEdgeError
 from nas_edge.pareto import probability_above, repeated_figure
 from nas_edge.report.finalists import FinalistRow, finalists_of
 from nas_edge.report.repeats import num_images_of
@@ -120,7 +121,7 @@ def search(
 
 def paper_of(records: Sequence[TrialRecord]) -> TrialRecord:
     """Return the paper's configuration among a run's records."""
-    (paper,) = (r for r in records if (r.reference or "").partition(" x")[0] == PAPER)
+    (paper,) = (record for record in records if is_paper(record))
     return paper
 
 
@@ -156,7 +157,7 @@ def tell(runs: Sequence[Run], trainings: float) -> None:
     )
 
 
-def is_paper(row: FinalistRow) -> bool:
+def is_paper(row: Union[FinalistRow, TrialRecord]) -> bool:
     return (row.reference or "").partition(" x")[0] == PAPER
 
 
@@ -178,4 +179,7 @@ def difference(ones: Sequence[float], others: Sequence[float]) -> Tuple[float, f
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NasEdgeError as error:
+        sys.exit(f"error: {error}")

@@ -313,20 +313,17 @@ def test_a_wrong_pruner_is_named(pruner, rule):
     assert rule in str(caught.value)
 
 
-# By table: the least of epochs saved, volume and front, the most of wrong verdicts. On pcb_128 luck
-# makes the front.
+# By table: the least of epochs saved, volume and front.
 REPLAYED = [
-    ("synthetic", 0.35, 0.98, 0.85, 0.1),
-    ("pcb", 0.2, 0.98, 0.85, 0.1),
-    ("pcb_128", 0.12, 0.96, 0.7, 0.12),
+    ("synthetic", 0.4, 0.99, 0.85),
+    ("pcb", 0.2, 0.99, 0.9),
+    ("pcb_128", 0.15, 0.97, 0.8),  # luck makes the front there
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "least_saved", "least_volume", "least_front", "most_wrong"), REPLAYED
-)
+@pytest.mark.parametrize(("name", "least_saved", "least_volume", "least_front"), REPLAYED)
 def test_the_rule_saves_epochs_and_keeps_the_front_of_real_curves(
-    name, least_saved, least_volume, least_front, most_wrong
+    name, least_saved, least_volume, least_front
 ):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
     try:
@@ -339,4 +336,4 @@ def test_the_rule_saves_epochs_and_keeps_the_front_of_real_curves(
     assert saved > least_saved
     assert volume > least_volume
     assert front > least_front
-    assert wrong < most_wrong
+    assert wrong < 0.1
