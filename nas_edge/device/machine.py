@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any, Dict
 
 from nas_edge.device.cgroup import cgroup_room_bytes
+from nas_edge.device.packages import installed_version
 from nas_edge.errors import EnvironmentProblem
 from nas_edge.version import __version__
+
+# Beside torch: what draws or decodes images, and what the baselines are built by.
+PACKAGES_OF_RESULTS = ("pillow", "torchvision", "timm")
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def cpu_name() -> str:
 
 
 def versions() -> Dict[str, str]:
-    """Return the versions that a measurement depends on."""
+    """Return the versions that a measurement depends on; empty what is not there."""
     import torch
 
     return {
@@ -97,5 +101,6 @@ def versions() -> Dict[str, str]:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "cuda": str(torch.version.cuda or ""),
+        **{package: installed_version(package) or "" for package in PACKAGES_OF_RESULTS},
         "system": f"{sys.platform} {platform.release()} {platform.machine()}",
     }

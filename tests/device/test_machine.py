@@ -4,6 +4,7 @@ import psutil
 import pytest
 import torch
 
+from nas_edge.device import machine
 from nas_edge.device.cgroup import cgroup_room_bytes
 from nas_edge.device.machine import (
     available_memory_bytes,
@@ -61,6 +62,13 @@ def test_versions_are_text_and_name_torch():
     found = versions()
     assert found["torch"] == str(torch.__version__)
     assert all(isinstance(value, str) for value in found.values())
+
+
+def test_versions_tell_what_decodes_images_and_builds_the_baselines(monkeypatch):
+    there = {"pillow": "10.1", "torchvision": "0.16.2"}
+    monkeypatch.setattr(machine, "installed_version", there.get)
+    found = versions()
+    assert (found["pillow"], found["torchvision"], found["timm"]) == ("10.1", "0.16.2", "")
 
 
 def write_group(folder, limit, used, cached):
