@@ -21,6 +21,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+
+# Of several test processes each gets cores of its own: trainings side by side wait for each other's
+# threads otherwise, and take many times as long. Before anything imports torch, which counts them.
+if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
+    _worker = int(os.environ["PYTEST_XDIST_WORKER"][len("gw") :])
+    _cores = sorted(os.sched_getaffinity(0))
+    _own = _cores[_worker :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]
+    os.sched_setaffinity(0, _own or _cores)
+
 # The same examples on every machine, and no deadline: two shared cores stall for longer than any.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
