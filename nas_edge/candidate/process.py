@@ -26,6 +26,7 @@ Message = Dict[str, Any]
 PRELOADED = ["nas_edge.candidate.child", "nas_edge.candidate.probe"]
 UNHEARD = ("started", "alive", "facts")  # messages that are not progress
 EXIT_S = 5.0  # what a child that has closed its pipe gets for its own clearing up
+LISTENS_S = 30.0  # the parent listens several times a second, on a busy machine every few seconds
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class _Observed:
     """What the parent knows of a child while it waits for its end."""
 
     def __init__(self, log: Path, reader: MemoryReader) -> None:
-        self.started = self.last_sign = time.monotonic()
+        self.started = self.last_sign = self.listened = time.monotonic()
         self.start_s = 0.0
         self.log = log
         self.log_start = log.stat().st_size if log.exists() else 0
@@ -73,6 +74,14 @@ class _Observed:
         elif message["event"] == "facts":
             self.facts.update(message["facts"])
             self.is_bounded = message["is_bounded"]
+
+    def listen(self) -> None:
+        """Count no time that the parent slept through: a paused study pauses its child, too."""
+        now = time.monotonic()
+        missed_s = max(0.0, now - self.listened - LISTENS_S)
+        self.listened = now
+        self.started += missed_s
+        self.last_sign += missed_s
 
     def finished(self, result: Mapping[str, Any]) -> ChildEnd:
         """Return the end of a child with a result."""
@@ -170,6 +179,7 @@ def _watch(
 ) -> ChildEnd:
     watch = observed.watch
     while True:
+        observed.listen()
         overdue = _overdue(limits, observed)
         if overdue is not None:
             return observed.failed(overdue)

@@ -93,6 +93,20 @@ def test_signs_of_life_do_not_help_past_the_total_limit(run_task):
     assert (end.kind, end.reason) == (HUNG, "was not done after 2 s (limits.candidate_time)")
 
 
+@linux
+def test_a_pause_of_the_whole_study_is_no_silence(run_task, monkeypatch):
+    monkeypatch.setattr(process, "LISTENS_S", 0.5)
+
+    def pause(message):
+        os.kill(message["pid"], signal.SIGSTOP)
+        time.sleep(4.5)
+        os.kill(message["pid"], signal.SIGCONT)
+
+    limits = ChildLimits(total_s=4.0, silence_s=4.0)
+    end = run_task("say_pid_and_go_on_for_a_second", pause, limits)
+    assert end.result == {"done": True}
+
+
 def test_a_hanging_child_is_gone_afterwards(run_task):
     pids = []
     run_task("say_pid_and_hang", lambda m: pids.append(m["pid"]), ChildLimits(total_s=1.5))

@@ -45,6 +45,13 @@ def say_pid_and_hang(job, send):
     time.sleep(600)
 
 
+def say_pid_and_go_on_for_a_second(job, send):
+    send({"event": "pid", "pid": os.getpid()})
+    for _ in range(10):
+        time.sleep(0.1)
+    return {"done": True}
+
+
 def segfault(job, send):
     ctypes.string_at(0)
 
