@@ -142,9 +142,11 @@ def test_interrupted_run_says_how_to_go_on(workplace, number):
 def test_second_process_on_a_folder_is_turned_away_and_the_first_goes_on(workplace):
     first = workplace.start("run", "tiny.yaml")
     read_until(first, "epoch 1/2")
+    os.killpg(first.pid, signal.SIGSTOP)  # or it may end before the second has begun
 
     code, _, err = workplace.call("run", "tiny.yaml")
 
+    os.killpg(first.pid, signal.SIGCONT)
     assert code == 2
     assert err.count("\n") == 1
     assert "another process is running this study" in err
